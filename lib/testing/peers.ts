@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Finds the peer programs that tests talk to (Go, openssl, ssh) and builds the Go ones from testdata/peers/go. */
+
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { PeerctlError } from "../errors.ts";
+
+/** A program that a test needs beside Deno. */
+export type PeerTool = "go" | "openssl" | "ssh";
+
+/** What to tell someone who does not have it. */
+const INSTALL_HINTS: Record<PeerTool, string> = {
+  go: "install Go 1.24 or newer so that `go` is on PATH",
+  openssl: "install the Debian package openssl",
+  ssh: "install the Debian packages openssh-client and openssh-server",
+};
+
+/** Where the Go module lies, and where its programs are put (not committed). */
+const GO_DIR = new URL("../../testdata/peers/go", import.meta.url).pathname;
+const BIN_DIR = new URL("../../testdata/peers/bin", import.meta.url).pathname;
+
+/** Digits of the source hash that names a build: 64 bits, so that two builds never share a name by chance. */
+const HASH_DIGITS = 16;
+
+const announced = new Set<PeerTool>();
+
+/**
+ * Says whether a test that needs `tool` is skipped; spread it into Deno.test.
+ *
+ * Run by hand without the tool the test is skipped, with one plain line. With CI=true it is not skipped, so that it
+ * fails: a green CI has no gap in it.
+ */
+export function requirePeer(tool: PeerTool): { ignore: boolean } {
+  if (findTool(tool) !== undefined) return { ignore: false };
+  if (Deno.env.get("CI") === "true") return { ignore: false };
+  if (!announced.has(tool)) {
+    announced.add(tool);
+    console.log(`Tests with ${tool} are skipped: ${INSTALL_HINTS[tool]}`);
+  }
+  return { ignore: true };
+}
+
+/**
+ * Returns the path of `tool`.
+ *
+ * @throws {PeerctlError} kind "config" when it is not on PATH.
+ */
+export function peerPath(tool: PeerTool): string {
+  const path = findTool(tool);
+  if (path === undefined) {
+    throw new PeerctlError("config", `Cannot run the peer program "${tool}": it is not on PATH`, {
+      hint: INSTALL_HINTS[tool],
+    });
+  }
+  return path;
+}
+
+/**
+ * Returns the path of the Go program `name` (a folder of testdata/peers/go/cmd), built if its sources are new.
+ *
+ * All programs are built together, once per state of the sources, under a file lock: tests that start at the same
+ * time wait for one build. The directory is named by a hash of the sources, and it appears whole.
+ *
+ * @throws {PeerctlError} kind "config" without Go, without such a program, or when the build fails.
+ */
+export async function goPeer(name: string): Promise<string> {
+  const go = peerPath("go");
+  if (!existsSync(join(GO_DIR, "cmd", name))) {
+    throw new PeerctlError(
+      "config",
+      `Cannot build Go peer "${name}": there is no such folder in testdata/peers/go/cmd`,
+    );
+  }
+  const target = join(BIN_DIR, sourceHash());
+  if (!existsSync(target)) {
+    await Deno.mkdir(BIN_DIR, { recursive: true });
+    using lock = await Deno.open(join(BIN_DIR, "lock"), { create: true, write: true });
+    await lock.lock(true);
+    if (!existsSync(target)) await build(go, target);
+  }
+  return join(target, name);
+}
+
+async function build(go: string, target: string): Promise<void> {
+  const partial = await Deno.makeTempDir({ dir: BIN_DIR, prefix: "partial-" });
+  try {
+    const { success, stderr } = await new Deno.Command(go, {
+      args: ["build", "-trimpath", "-o", `${partial}/`, "./cmd/..."],
+      cwd: GO_DIR,
+      env: { GOTOOLCHAIN: "local" },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    if (!success) {
+      throw new PeerctlError("config", `Cannot build the Go peers: ${new TextDecoder().decode(stderr).trim()}`);
+    }
+    renameSync(partial, target);
+  } catch (error) {
+    await Deno.remove(partial, { recursive: true });
+    throw error;
+  }
+}
+
+/** Hashes every file of the Go module by name and content. */
+function sourceHash(): string {
+  const hash = createHash("sha256");
+  const names = readdirSync(GO_DIR, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort();
+  for (const name of names) hash.update(name.slice(GO_DIR.length)).update("\0").update(readFileSync(name)).update("\0");
+  return hash.digest("hex").slice(0, HASH_DIGITS);
+}
+
+function findTool(tool: PeerTool): string | undefined {
+  return (Deno.env.get("PATH") ?? "").split(":").map((dir) => join(dir, tool)).find((path) => existsSync(path));
+}
