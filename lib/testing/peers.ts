@@ -11,7 +11,7 @@ export type PeerTool = "go" | "openssl" | "ssh";
 
 /** What to tell someone who does not have it. */
 const INSTALL_HINTS: Record<PeerTool, string> = {
-  go: "install Go 1.24 or newer so that `go` is on PATH",
+  go: "install Go 1.23 or newer so that `go` is on PATH",
   openssl: "install the Debian package openssl",
   ssh: "install the Debian packages openssh-client and openssh-server",
 };

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Starts the Go agent peer: AgentService and Health on containerd/ttrpc, which really runs processes. */
+
+import { type Line, startLineProcess } from "./line_process.ts";
+import { goPeer } from "./peers.ts";
+
+/** A request as the agent decoded it; a `data` field is left out, its length is `dataLength`. */
+export interface AgentRequest {
+  readonly service: string;
+  readonly method: string;
+  // deno-lint-ignore no-explicit-any -- decoded JSON, read by tests that know its shape
+  readonly request: any;
+  readonly dataLength: number | undefined;
+}
+
+export interface GoAgent {
+  /** The requests so far, of one method or of all. */
+  requests(method?: string): AgentRequest[];
+  /** Waits until `method` was asked for the first time. */
+  requested(method: string): Promise<AgentRequest>;
+  /** Answers one parked GetOOMEvent. */
+  oom(containerId: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts the agent on `socket`; `dir` is where CopyFile puts files. */
+export async function startGoAgent(o: { socket: string; dir: string }): Promise<GoAgent> {
+  const child = startLineProcess({ path: await goPeer("agent"), args: ["-socket", o.socket, "-dir", o.dir] });
+  await child.line((line) => line.event === "ready").catch(async (error) => {
+    await child.stop();
+    throw error;
+  });
+  return {
+    requests: (method) =>
+      child.lines.filter((line) => isRequest(line) && (method === undefined || line.method === method)).map(toRequest),
+    requested: async (method) => toRequest(await child.line((line) => isRequest(line) && line.method === method)),
+    oom: (containerId) => child.send({ op: "oom", container_id: containerId }),
+    async stop() {
+      await child.stop();
+    },
+  };
+}
+
+const isRequest = (line: Line) => line.event === "request";
+
+function toRequest(line: Line): AgentRequest {
+  return {
+    service: String(line.service),
+    method: String(line.method),
+    request: line.request,
+    dataLength: line.data_length as number | undefined,
+  };
+}

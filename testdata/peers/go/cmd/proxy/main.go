@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command proxy is a worker node's end of the agent path on containerd/ttrpc and crypto/tls: it serves a unix socket
+// and dials the forwarder that a line {"address":"host:port"} on stdin names, over mutual TLS. It is not
+// cloud-api-adaptor's code.
+//
+// With -cert-file, -cert-key and -ca-cert-file it uses those; without them it makes its own and writes what the
+// forwarder's apf.json needs as a line {"event":"certificates","apf":{…}}.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/containerd/ttrpc"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"peerctl.test/peers/internal/lines"
+	"peerctl.test/peers/internal/relay"
+	"peerctl.test/peers/internal/schema"
+)
+
+// dialPause lies between two tries to reach the forwarder.
+const dialPause = 100 * time.Millisecond
+
+type options struct {
+	socket, serverName        string
+	caFile, certFile, keyFile string
+	disableTLS                bool
+	timeout                   time.Duration
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.socket, "socket", "", "agent socket to serve")
+	flag.StringVar(&o.serverName, "server-name", "podvm-server", "name that the forwarder's certificate must have")
+	flag.StringVar(&o.caFile, "ca-cert-file", "", "CA of the forwarder; without it certificates are made here")
+	flag.StringVar(&o.certFile, "cert-file", "", "client certificate")
+	flag.StringVar(&o.keyFile, "cert-key", "", "client key")
+	flag.BoolVar(&o.disableTLS, "disable-tls", false, "plain TCP")
+	flag.DurationVar(&o.timeout, "proxy-timeout", time.Minute, "how long to try to reach the forwarder")
+	flag.Parse()
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "proxy:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o options) error {
+	s, err := schema.Load()
+	if err != nil {
+		return err
+	}
+	dial, err := o.dialer()
+	if err != nil {
+		return err
+	}
+	// The end of stdin also ends the wait for a forwarder.
+	ended, end := context.WithCancel(context.Background())
+	addresses := make(chan string, 1)
+	go func() {
+		defer end()
+		lines.Read(func(line []byte) {
+			var command struct {
+				Address string `json:"address"`
+			}
+			if json.Unmarshal(line, &command) == nil && command.Address != "" {
+				addresses <- command.Address
+			}
+		})
+	}()
+	var address string
+	select {
+	case address = <-addresses:
+	case <-ended.Done():
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ended, o.timeout)
+	defer cancel()
+	connection, err := retry(ctx, func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", address) })
+	if err != nil {
+		return err
+	}
+	client := ttrpc.NewClient(connection)
+	defer client.Close()
+	listener, err := net.Listen("unix", o.socket)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(o.socket)
+	server, err := ttrpc.NewServer()
+	if err != nil {
+		return err
+	}
+	relay.Register(server, s, func(context.Context) (*ttrpc.Client, error) { return client, nil },
+		func(context.Context, string, *dynamicpb.Message) error { return nil })
+	go server.Serve(context.Background(), listener)
+	lines.Write(map[string]string{"event": "ready"})
+	<-ended.Done()
+	return server.Close()
+}
+
+// retry dials until it works, the context ends, or a certificate is refused.
+func retry(ctx context.Context, dial func(context.Context) (net.Conn, error)) (net.Conn, error) {
+	for {
+		connection, err := dial(ctx)
+		var refused *tls.CertificateVerificationError
+		if err == nil || errors.As(err, &refused) {
+			return connection, err
+		}
+		select {
+		case <-time.After(dialPause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func (o options) dialer() (func(ctx context.Context, network, address string) (net.Conn, error), error) {
+	if o.disableTLS {
+		return new(net.Dialer).DialContext, nil
+	}
+	var pair tls.Certificate
+	roots := x509.NewCertPool()
+	if o.caFile == "" && o.certFile == "" && o.keyFile == "" {
+		made, err := makeCertificates(o.serverName)
+		if err != nil {
+			return nil, err
+		}
+		lines.Write(map[string]any{"event": "certificates", "apf": made.apf})
+		pair = made.client
+		roots.AddCert(made.ca)
+	} else {
+		var err error
+		if pair, err = tls.LoadX509KeyPair(o.certFile, o.keyFile); err != nil {
+			return nil, err
+		}
+		ca, err := os.ReadFile(o.caFile)
+		if err != nil {
+			return nil, err
+		}
+		if !roots.AppendCertsFromPEM(ca) {
+			return nil, errors.New("no certificate in -ca-cert-file")
+		}
+	}
+	dialer := &tls.Dialer{Config: &tls.Config{
+		Certificates: []tls.Certificate{pair}, RootCAs: roots, ServerName: o.serverName, MinVersion: tls.VersionTLS12,
+	}}
+	return dialer.DialContext, nil
+}
