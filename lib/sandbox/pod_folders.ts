@@ -23,9 +23,13 @@ export function createPodFolders(podsDir: string): PodFolders {
       const path = join(podsDir, sandboxId, AGENT_SOCKET);
       // The kata shim splits the address it builds from this path at colons and wants exactly two parts.
       if (path.includes(":")) {
-        throw new PeerctlError("config", `Cannot use agent socket "${path}": the kata shim takes no path with a colon`, {
-          hint: "choose another -pods-dir",
-        });
+        throw new PeerctlError(
+          "config",
+          `Cannot use agent socket "${path}": the kata shim takes no path with a colon`,
+          {
+            hint: "choose another -pods-dir",
+          },
+        );
       }
       checkSocketPath(path, "agent socket");
       return path;

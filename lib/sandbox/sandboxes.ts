@@ -46,7 +46,15 @@ export interface Sandboxes {
   recover(): Promise<void>;
   /** Says that the relay that carried these sandboxes is gone: their agents cannot be reached any more. */
   relayLost(ids: readonly string[]): void;
-  list(): readonly { id: string; podName: string; podNamespace: string; state: State; instanceId: string | undefined }[];
+  /** Gives up what is still starting, and waits for it and for what is still stopping. Running sandboxes go on. */
+  settle(): Promise<void>;
+  list(): readonly {
+    id: string;
+    podName: string;
+    podNamespace: string;
+    state: State;
+    instanceId: string | undefined;
+  }[];
 }
 
 export type State = "created" | "starting" | "running" | "failed" | "stopping";
@@ -104,7 +112,10 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       );
     }
     if (known.size >= MAX_SANDBOXES) {
-      throw new PeerctlError("limit", `Cannot create pod VM "${id}": ${known.size} sandboxes exist, limit ${MAX_SANDBOXES}`);
+      throw new PeerctlError(
+        "limit",
+        `Cannot create pod VM "${id}": ${known.size} sandboxes exist, limit ${MAX_SANDBOXES}`,
+      );
     }
     const sandbox: Sandbox = {
       id,
@@ -152,7 +163,8 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     const done = boot(sandbox, pod, AbortSignal.any([signal, stopped.signal]));
     sandbox.starting = {
       done,
-      abort: () => stopped.abort(new PeerctlError("closed", `Cannot start pod VM "${id}": the pod was stopped meanwhile`)),
+      abort: () =>
+        stopped.abort(new PeerctlError("closed", `Cannot start pod VM "${id}": the pod was stopped meanwhile`)),
     };
     return done;
   }
@@ -273,7 +285,10 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
   async function release(id: string, instanceId: string | undefined): Promise<void> {
     await relays.close(id);
     const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(new DOMException("the time to delete is over", "TimeoutError")), DELETE_LIMIT_MS);
+    const timer = setTimeout(
+      () => limit.abort(new DOMException("the time to delete is over", "TimeoutError")),
+      DELETE_LIMIT_MS,
+    );
     try {
       const target = instanceId ?? (await provider.find(id, limit.signal))?.id;
       if (target !== undefined) await provider.delete(target, limit.signal);
@@ -345,6 +360,11 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     }
   }
 
+  async function settle(): Promise<void> {
+    for (const { starting } of known.values()) starting?.abort();
+    await Promise.allSettled([...known.values()].flatMap(({ starting, stopping }) => [starting?.done, stopping]));
+  }
+
   return {
     create,
     start,
@@ -352,6 +372,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     instanceOf,
     recover,
     relayLost,
+    settle,
     list: () =>
       [...known.values()].map(({ id, podName, podNamespace, state, instance }) => ({
         id,

@@ -19,7 +19,10 @@ export function createUndo(options: { log: Logger; limitMs: number }): Undo {
     async runAll() {
       for (const { step, run } of steps.splice(0).reverse()) {
         const limit = new AbortController();
-        const timer = setTimeout(() => limit.abort(new DOMException(`took over ${limitMs} ms`, "TimeoutError")), limitMs);
+        const timer = setTimeout(
+          () => limit.abort(new DOMException(`took over ${limitMs} ms`, "TimeoutError")),
+          limitMs,
+        );
         try {
           await run(limit.signal);
         } catch (error) {

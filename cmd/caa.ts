@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `peerctl caa`: creates pod VMs for the kata shim and opens the way to their agents. */
+
+import { dirname, join } from "node:path";
+import type { Logger } from "@logtape/logtape";
+import { createRelayPool } from "../lib/agent/relay_pool.ts";
+import { createRelayStarter } from "../lib/agent/relay_spawn.ts";
+import { type CommandContext, defineCommand } from "../lib/cli/command.ts";
+import type { ValuesOf } from "../lib/cli/flags.ts";
+import { startHealth } from "../lib/daemon/health.ts";
+import { configureLogging } from "../lib/daemon/logging.ts";
+import { runDaemon, type Service } from "../lib/daemon/run.ts";
+import { checkInitdata } from "../lib/guest/initdata.ts";
+import { checkSocketPath, dialUnix, listenUnix } from "../lib/net/unix_socket.ts";
+import { hypervisorService } from "../lib/sandbox/hypervisor_service.ts";
+import { composePodUserData } from "../lib/sandbox/pod_user_data.ts";
+import { podVmInfoService } from "../lib/sandbox/podvminfo_service.ts";
+import { createSandboxes, type Sandboxes } from "../lib/sandbox/sandboxes.ts";
+import { openStateDir } from "../lib/sandbox/state_dir.ts";
+import { createTtrpcServer } from "../lib/ttrpc/server.ts";
+import { caaFlags } from "./caa_flags.ts";
+import { providerChoices, startProvider } from "./caa_provider.ts";
+import { openAgentTls } from "./caa_tls.ts";
+import { BUILD } from "./version.ts";
+
+/** How long the startup probe waits for its own socket, in milliseconds. */
+const PROBE_TIMEOUT_MS = 2000;
+
+type Context = CommandContext<typeof caaFlags, typeof providerChoices>;
+export type CaaValues = ValuesOf<typeof caaFlags>;
+
+export default defineCommand({
+  name: "caa",
+  aliases: ["cloud-api-adaptor"],
+  summary: "create pod VMs for the kata shim and carry its calls to their agents",
+  description: `Serves the kata remote hypervisor API. For each pod it starts a VM through a provider, gives it keys
+and certificates, and has a relay open the way to the agent inside. The relay is a process of its own: it outlives a
+restart of caa, and running pods do not notice.`,
+  flags: caaFlags,
+  selector: { name: "provider", choices: providerChoices },
+  goStyle: true,
+  examples: [
+    {
+      text: "Run pods as plain processes, to try things out",
+      command: "caa process -socket /run/peerpod/hypervisor.sock",
+    },
+    {
+      text: "Use certificates that were made beforehand",
+      command: "caa process -ca-cert-file ca.crt -cert-file client.crt -cert-key client.key",
+    },
+  ],
+  async run(context) {
+    const { values, env } = context;
+    checkSocketPath(values.socket, "hypervisor socket");
+    if (values.initdata !== "") checkInitdata(values.initdata);
+    const log = await configureLogging({
+      command: "caa",
+      level: values.logLevel,
+      format: values.logFormat,
+      ...(values.logFile !== "" && { file: { path: values.logFile } }),
+    });
+    return await runDaemon({ command: "caa", log, env, start: (signal) => start(context, log, signal) });
+  },
+});
+
+/** Starts everything in order; what was started before a failure is stopped again, last one first. */
+async function start(context: Context, log: Logger, signal: AbortSignal): Promise<Service> {
+  const { values, selfCommand, env } = context;
+  await using parts = new AsyncDisposableStack();
+  const stopping = new AbortController();
+  parts.defer(() => stopping.abort());
+
+  const stateDir = parts.use(await openStateDir(values.podsDir));
+  const provider = await startProvider({ context, stateDir, log });
+  const socketDir = dirname(values.socket);
+  await Deno.mkdir(socketDir, { recursive: true, mode: 0o700 });
+  const starter = { dir: join(socketDir, "relay"), selfCommand, env, log };
+  const relays = createRelayPool({
+    dir: starter.dir,
+    count: values.relays,
+    mode: values.relay,
+    starter: createRelayStarter({
+      ...starter,
+      mode: values.relay === "spawn" ? "spawn" : "auto",
+      flags: ["-log-level", values.logLevel],
+    }),
+    onRelayLost: (_slot, ids) => sandboxes.relayLost(ids),
+    build: BUILD,
+    log,
+  });
+  parts.defer(() => relays.stop());
+  const agentTls = await openAgentTls({
+    values,
+    log,
+    signal: stopping.signal,
+    onChange: (credentials) => relays.update(credentials, (one) => one.labels["tls"] === "manual"),
+  });
+  const sandboxes: Sandboxes = createSandboxes({
+    podsDir: values.podsDir,
+    provider,
+    relays,
+    agentTls: agentTls.tls,
+    composeUserData: (pod, tls) =>
+      composePodUserData(pod, tls, { defaultInitdata: values.initdata, scratchSpace: values.scratchSpace }),
+    forwarderPort: values.forwarderPort,
+    proxyTimeoutMs: values.proxyTimeoutMs,
+    log,
+  });
+  await sandboxes.recover();
+  await agentTls.announce();
+  signal.throwIfAborted();
+
+  const server = createTtrpcServer({
+    services: new Map([hypervisorService(sandboxes), podVmInfoService(sandboxes)]),
+    log,
+  });
+  parts.defer(() => server.close());
+  parts.defer(() => sandboxes.settle());
+  const listener = await listenUnix({ path: values.socket, onConnection: (socket) => server.serve(socket) });
+  parts.defer(() => listener.close());
+  const health = await startHealth({
+    host: "127.0.0.1",
+    port: values.probePort,
+    startup: () => probe(values.socket),
+    async ready() {
+      const check = await probe(values.socket);
+      const states = sandboxes.list().map((one) => one.state);
+      const counts = Object.fromEntries([...new Set(states)].map((s) => [s, states.filter((t) => t === s).length]));
+      return { ...check, details: { provider: provider.name, sandboxes: counts, warnings: relays.warnings() } };
+    },
+    log,
+  });
+  parts.defer(() => health.stop());
+
+  log.info("Serving", { socket: values.socket, provider: provider.name, tls: agentTls.tls.mode, build: BUILD });
+  const started = parts.move();
+  return {
+    closed: new Promise(() => {}),
+    stop: () => started.disposeAsync(),
+    reload: () => agentTls.reload(),
+  };
+}
+
+/** Connects to our own socket as the shim would, and leaves without a word. */
+async function probe(path: string): Promise<{ ok: boolean; reason?: string }> {
+  try {
+    (await dialUnix(path, { timeoutMs: PROBE_TIMEOUT_MS })).destroy();
+    return { ok: true };
+  } catch {
+    return { ok: false, reason: "the hypervisor socket does not accept connections" };
+  }
+}

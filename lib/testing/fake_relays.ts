@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A relay pool that carries nothing and remembers what it was told: for tests of the sandbox life cycle. */
+
+import { create } from "@bufbuild/protobuf";
+import type { OpenInit, RelayPool, RelaySandbox } from "../agent/relay_pool.ts";
+import { SandboxSchema } from "../proto/gen/relay_pb.ts";
+
+export interface FakeRelays extends RelayPool {
+  readonly opened: readonly OpenInit[];
+  readonly closed: readonly string[];
+  failNextOpen(error: Error): void;
+  /** Makes the next `open` wait until its signal aborts. */
+  holdOpen(): { readonly waiting: Promise<void> };
+  /** Adds a sandbox that an earlier caa had opened. */
+  carry(sandboxId: string, agentSocket: string, labels: Record<string, string>): void;
+}
+
+/** Creates a pool that carries no sandbox. */
+export function createFakeRelays(): FakeRelays {
+  const opened: OpenInit[] = [];
+  const closed: string[] = [];
+  const carried = new Map<string, RelaySandbox>();
+  let openError: Error | undefined;
+  let held: (() => void) | undefined;
+  return {
+    opened,
+    closed,
+    async open(sandbox, signal) {
+      const error = openError;
+      openError = undefined;
+      if (error) throw error;
+      if (held) {
+        held();
+        await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+      }
+      opened.push(sandbox);
+    },
+    close(sandboxId) {
+      closed.push(sandboxId);
+      return Promise.resolve(carried.delete(sandboxId));
+    },
+    update: () => Promise.resolve(),
+    list: () => Promise.resolve([...carried.values()]),
+    warnings: () => [],
+    stop: () => Promise.resolve(),
+    failNextOpen(error) {
+      openError = error;
+    },
+    holdOpen() {
+      const waiting = Promise.withResolvers<void>();
+      held = waiting.resolve;
+      return { waiting: waiting.promise };
+    },
+    carry(sandboxId, agentSocket, labels) {
+      carried.set(sandboxId, create(SandboxSchema, { sandboxId, agentSocket, labels, state: "open" }));
+    },
+  };
+}
