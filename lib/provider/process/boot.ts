@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Boots a pod VM: fills its folder as cloud-init would fill the guest's, and starts what runs in the guest. */
+
+import type { Logger } from "@logtape/logtape";
+import { basename, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { PeerctlError } from "../../errors.ts";
+import { parseUserData } from "../../guest/user_data.ts";
+import { writePrivateFile } from "../../net/private_file.ts";
+import { fillAgentCommand } from "./agent_command.ts";
+import { type Environment, launch, type Launched } from "./launch.ts";
+import type { Marker } from "./process_identity.ts";
+
+/** Name of the marker in the environment of all that a pod VM runs. */
+export const MARKER_NAME = "PEERCTL_VM";
+
+/** Where the agent of the pod VM in this folder listens. */
+export const agentSocketOf = (folder: string): string => join(folder, "agent.sock");
+
+/** How long an agent may take until its socket is there, in milliseconds; after that the relay waits for it. */
+const AGENT_START_MS = 10_000;
+const POLL_MS = 10;
+
+/** How much of the end of a log is looked at for the reason of an early end, in bytes. */
+const TAIL_BYTES = 4096;
+
+/** A network namespace path is only put into requests; the stand-in agent does not join it. */
+const POD_NAMESPACE = "/run/netns/podns";
+
+export interface BootOptions {
+  readonly folder: string;
+  readonly name: string;
+  readonly userData: string;
+  readonly marker: Marker;
+  /** Where the forwarder listens. */
+  readonly address: string;
+  readonly port: number;
+  readonly selfCommand: readonly string[];
+  /** Empty for the stand-in agent. */
+  readonly agentCommand: readonly string[];
+  readonly env: Environment;
+  readonly log: Logger;
+}
+
+export interface StartedProcess extends Launched {
+  readonly role: "agent" | "forwarder";
+}
+
+/**
+ * Writes the user data and the files it names, readable by us alone, as the guest finds them in /run/peerpod.
+ *
+ * @throws {PeerctlError} kind "config" or "limit" when the user data cannot be used.
+ */
+export async function provision(folder: string, userData: string): Promise<void> {
+  const files = parseUserData(userData);
+  await writePrivateFile(join(folder, "user-data"), userData);
+  for (const { path, content } of files) await writePrivateFile(join(folder, basename(path)), content);
+}
+
+/** Starts the agent and the forwarder; what was started is the caller's to end, also when the second one fails. */
+export function startProcesses(o: BootOptions, onStarted: (process: StartedProcess) => void): void {
+  const socket = agentSocketOf(o.folder);
+  const agent = o.agentCommand.length === 0
+    ? [
+      ...o.selfCommand,
+      "stand-in-agent",
+      "-listen",
+      socket,
+      "-dir",
+      join(o.folder, "agent"),
+      "-log-file",
+      logOf(o, "agent"),
+    ]
+    : fillAgentCommand(o.agentCommand, { socket, dir: o.folder });
+  const forwarder = [
+    ...o.selfCommand,
+    "apf",
+    "-config",
+    join(o.folder, "apf.json"),
+    "-listen",
+    `${o.address}:${o.port}`,
+    "-kata-agent-socket",
+    socket,
+    "-pod-namespace",
+    POD_NAMESPACE,
+    "-log-file",
+    logOf(o, "forwarder"),
+  ];
+  const how = { env: o.env, marker: o.marker, cwd: o.folder };
+  onStarted({ role: "agent", ...launch(agent, how) });
+  onStarted({ role: "forwarder", ...launch(forwarder, how) });
+}
+
+/**
+ * Waits until the agent's socket is there, so that a wrong command is reported now and not as an unreachable VM.
+ *
+ * @throws {PeerctlError} kind "config" when the agent or the forwarder ended; what `signal` was aborted with.
+ */
+export async function waitForAgent(
+  o: BootOptions,
+  processes: readonly StartedProcess[],
+  signal: AbortSignal,
+): Promise<void> {
+  let early: PeerctlError | undefined;
+  for (const { role, ended } of processes) {
+    ended.then(async ({ code }) => {
+      const hint = await lastLogLine(logOf(o, role));
+      early ??= new PeerctlError(
+        "config",
+        `Cannot start pod VM "${o.name}": its ${role} ended with exit code ${code}`,
+        hint === undefined ? {} : { hint: `its last words: ${hint}` },
+      );
+    });
+  }
+  for (const until = performance.now() + AGENT_START_MS; performance.now() < until; await delay(POLL_MS)) {
+    signal.throwIfAborted();
+    if (early) throw early;
+    if (await isThere(agentSocketOf(o.folder))) return;
+  }
+  o.log.warn("Agent has no socket yet", { waited_ms: AGENT_START_MS });
+}
+
+const logOf = (o: BootOptions, role: StartedProcess["role"]): string => join(o.folder, `${role}.log`);
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+/** Our own commands say in the last line of their log why they ended; an agent of the user's has no log here. */
+async function lastLogLine(path: string): Promise<string | undefined> {
+  try {
+    const text = await Deno.readTextFile(path);
+    return text.slice(-TAIL_BYTES).trimEnd().split("\n").at(-1) || undefined;
+  } catch {
+    return undefined;
+  }
+}

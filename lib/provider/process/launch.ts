@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Starts processes that outlive us: in a session of their own, without our stdio and with hardly any of our environment. */
+
+import { delimiter, join } from "node:path";
+import { PeerctlError } from "../../errors.ts";
+import { identifyProcess, type Marker, type ProcessIdentity } from "./process_identity.ts";
+
+/** What a program needs to run and Deno to find its modules; everything else may be a secret or mislead. */
+const INHERITED = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "LANG", "NO_COLOR"];
+
+/** Where programs are looked for without PATH, as execvp(3) does. */
+const DEFAULT_PATH = "/bin:/usr/bin";
+
+export interface Launched {
+  readonly identity: ProcessIdentity;
+  /** Resolves when it ended, while we live; it does not keep us alive. */
+  readonly ended: Promise<Deno.CommandStatus>;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Starts `command` with the marker in its environment.
+ *
+ * @throws {PeerctlError} kind "config" when the program cannot be started.
+ */
+export function launch(command: readonly string[], o: { env: Environment; marker: Marker; cwd: string }): Launched {
+  const [program, ...args] = command;
+  if (program === undefined) throw new TypeError("Cannot start a process: no program is given");
+  const at = o.marker.indexOf("=");
+  const env: Record<string, string> = { [o.marker.slice(0, at)]: o.marker.slice(at + 1) };
+  for (const name of INHERITED) {
+    const value = o.env[name];
+    if (value !== undefined) env[name] = value;
+  }
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, {
+      args,
+      env,
+      clearEnv: true,
+      cwd: o.cwd,
+      detached: true,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+  } catch (cause) {
+    throw new PeerctlError("config", `Cannot start "${program}"`, { cause });
+  }
+  child.unref();
+  // Read before anything is awaited: until then even a process that ended at once is there, as a zombie.
+  const identity = identifyProcess(child.pid) ?? { pid: child.pid, startTime: "0" };
+  return { identity, ended: child.status };
+}
+
+/**
+ * Finds the file that `program` would run.
+ *
+ * @throws {PeerctlError} kind "config" when there is none, or it may not be executed.
+ */
+export async function findProgram(program: string, env: Environment): Promise<string> {
+  const candidates = program.includes("/")
+    ? [program]
+    : (env.PATH || DEFAULT_PATH).split(delimiter).map((directory) => join(directory, program));
+  let why = "there is no such file";
+  for (const path of candidates) {
+    try {
+      const { isFile, mode } = await Deno.stat(path);
+      if (isFile && ((mode ?? 0) & 0o111) !== 0) return path;
+      why = isFile ? "it is not executable" : "it is not a file";
+    } catch (error) {
+      if (error instanceof Deno.errors.PermissionDenied) why = "it cannot be read";
+    }
+  }
+  throw new PeerctlError("config", `Cannot run "${program}": ${why}`);
+}
