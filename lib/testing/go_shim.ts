@@ -30,6 +30,8 @@ export interface GoShim {
   stopVM(id: string, o?: { timeoutMs?: number }): Promise<ShimReply>;
   version(): Promise<ShimReply>;
   getInfo(o: { podName: string; podNamespace: string; wait?: boolean }): Promise<ShimReply>;
+  /** The fields of each method in the Go peers' own schema, by path, as "number kind cardinality". */
+  describe(): Promise<Record<string, Record<string, string>>>;
   /** Opens the one agent connection, trying for `timeoutMs` (default 30,000). */
   connect(path: string, o?: { timeoutMs?: number }): Promise<ShimReply>;
   disconnect(): Promise<ShimReply>;
@@ -99,6 +101,7 @@ export async function startGoShim(o: { socket: string }): Promise<GoShim> {
     version: () => vm("Version", {}),
     getInfo: ({ podName, podNamespace, wait = false }) =>
       call("podvminfo.PodVMInfo", "GetInfo", { PodName: podName, PodNamespace: podNamespace, Wait: wait }),
+    describe: async () => (await ask({ op: "describe" })).result,
     connect: (path, o) => ask({ op: "connect", path, timeoutMs: o?.timeoutMs ?? DIAL_TIMEOUT_MS }),
     disconnect: () => ask({ op: "disconnect" }),
     async agentClosed() {

@@ -11,6 +11,7 @@
 //	{"n":3,"op":"startChecks","intervalMs":5000}
 //	{"n":4,"op":"stats"}
 //	{"n":5,"op":"disconnect"}
+//	{"n":6,"op":"describe"}
 //
 // `shim run -socket S` makes the whole sequence once and exits 0 only if each result was right.
 package main
@@ -130,6 +131,8 @@ func (s *shim) handle(c command) (any, error) {
 		return s.call(ctx, c.Service, c.Method, c.Request)
 	case "connect":
 		return nil, s.connect(ctx, c.Path)
+	case "describe":
+		return s.schema.Describe(), nil
 	case "disconnect":
 		return nil, s.disconnect()
 	case "startChecks":

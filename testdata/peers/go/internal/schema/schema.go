@@ -76,6 +76,36 @@ func JSON(message *dynamicpb.Message) ([]byte, error) {
 	return protojson.MarshalOptions{UseProtoNames: true}.Marshal(message)
 }
 
+// Describe names each field that a method can reach as "input.OCI.Linux": "8 message", for comparing with another
+// schema; the text after a path is the field number, what it holds, and whether it repeats.
+func (s *Schema) Describe() map[string]map[string]string {
+	methods := map[string]map[string]string{}
+	for name := range s.services {
+		for _, m := range s.Methods(name) {
+			fields := map[string]string{}
+			describe("input", m.Input(), fields)
+			describe("output", m.Output(), fields)
+			methods[name+"/"+string(m.Name())] = fields
+		}
+	}
+	return methods
+}
+
+func describe(path string, message protoreflect.MessageDescriptor, fields map[string]string) {
+	for i := 0; i < message.Fields().Len(); i++ {
+		field := message.Fields().Get(i)
+		name := path + "." + string(field.Name())
+		cardinality := field.Cardinality().String()
+		if field.IsMap() {
+			cardinality = "map"
+		}
+		fields[name] = fmt.Sprintf("%d %s %s", field.Number(), field.Kind(), cardinality)
+		if field.Message() != nil {
+			describe(name, field.Message(), fields)
+		}
+	}
+}
+
 // Field is the value of a singular field, by name.
 func Field(message protoreflect.Message, name string) protoreflect.Value {
 	return message.Get(descriptor(message, name))
