@@ -3,6 +3,13 @@
 
 import type { Duplex } from "node:stream";
 import type { Logger } from "@logtape/logtape";
+import { createOutlet } from "./outlet.ts";
+import { createReplyDirection } from "./reply_direction.ts";
+import { createRequestDirection } from "./request_direction.ts";
+import { createStreamIds } from "./stream_ids.ts";
+
+/** How long a client may take, in ms, to accept the last replies after the server is gone. */
+const FLUSH_MS = 2000;
 
 /** What a rewriter may know of the call besides its payload. */
 export interface RewriteContext {
@@ -50,7 +57,113 @@ export interface SpliceOptions {
   readonly log: Logger;
 }
 
-/** Takes over both connections; when one goes, so does the other, at once. */
+/** Why the client is not read for now. */
+type Obstacle = "server is full" | "too much is held" | "answers are not taken";
+
+/**
+ * Takes over both connections; when one goes, so does the other, at once. Complete replies that have arrived by then
+ * are still given to the client.
+ *
+ * The chunks that the sockets emit are written on without a copy and changed in place: nobody else may keep them.
+ */
 export function spliceTtrpc(options: SpliceOptions): Splice {
-  throw new Error(`not yet: ${options.rewriters.size}`);
+  const { client, server, rewriters, log } = options;
+  const stats = { toServerBytes: 0, toClientBytes: 0, requests: 0, responses: 0, held: 0 };
+  const ids = createStreamIds(() => log.debug("TTRPC stream ids renumbered"));
+  const obstacles = new Set<Obstacle>();
+  let over = false;
+  let flushTimer: ReturnType<typeof setTimeout> | undefined;
+
+  const toServer = createOutlet({
+    socket: server,
+    onBytes: (count) => stats.toServerBytes += count,
+    onFull: () => setObstacle("server is full", true),
+    onDrained: () => setObstacle("server is full", false),
+  });
+  const toClient = createOutlet({
+    socket: client,
+    onBytes: (count) => stats.toClientBytes += count,
+    onFull: () => server.pause(),
+    onDrained: () => {
+      if (!over) server.resume();
+      updateCrowded();
+    },
+  });
+  const replies = createReplyDirection({ ids, outlet: toClient, stats });
+  const requests = createRequestDirection({
+    ids,
+    rewriters,
+    outlet: toServer,
+    stats,
+    answer(streamId, status) {
+      replies.answer(streamId, status);
+      updateCrowded();
+    },
+    onRoom: (room) => setObstacle("too much is held", !room),
+  });
+
+  function setObstacle(obstacle: Obstacle, present: boolean): void {
+    if (over || obstacles.has(obstacle) === present) return;
+    if (present) obstacles.add(obstacle);
+    else obstacles.delete(obstacle);
+    if (obstacles.size === 0) client.resume();
+    else client.pause();
+  }
+
+  function updateCrowded(): void {
+    setObstacle("answers are not taken", replies.crowded);
+  }
+
+  /** Ends everything but the client's socket; false when that has happened before. */
+  function stop(reason: string, error?: Error): boolean {
+    if (over) return false;
+    over = true;
+    requests.close();
+    server.destroy();
+    log.debug("TTRPC connections closed", { reason, error: error?.message, ...stats });
+    return true;
+  }
+
+  function clientGone(reason: string, error?: Error): void {
+    stop(reason, error);
+    client.destroy();
+  }
+
+  function serverGone(reason: string, error?: Error): void {
+    if (!stop(reason, error)) return;
+    flushTimer = setTimeout(() => client.destroy(), FLUSH_MS);
+    toClient.end(() => client.destroy());
+    // What the client still sends is read and thrown away: a socket closed with bytes unread resets the connection.
+    client.resume();
+  }
+
+  client.on("data", (chunk: Uint8Array) => {
+    if (!over) requests.push(chunk);
+  });
+  server.on("data", (chunk: Uint8Array) => {
+    if (over) return;
+    replies.push(chunk);
+    if (obstacles.has("answers are not taken")) updateCrowded();
+  });
+  client.on("end", () => clientGone("client ended"));
+  client.on("error", (error) => clientGone("client failed", error));
+  client.on("close", () => clientGone("client closed"));
+  server.on("end", () => serverGone("server ended"));
+  server.on("error", (error) => serverGone("server failed", error));
+  server.on("close", () => serverGone("server closed"));
+  client.resume();
+  server.resume();
+
+  const closed = Promise.all([untilClosed(client), untilClosed(server)]).then(() => clearTimeout(flushTimer));
+  if (client.destroyed) clientGone("client closed");
+  else if (server.destroyed) serverGone("server closed");
+
+  return { closed, stats, destroy: () => clientGone("closed by us") };
+}
+
+function untilClosed(socket: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.once("close", () => resolve());
+  });
 }

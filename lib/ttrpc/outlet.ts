@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Writes to a socket so that small pieces travel together while an earlier write is under way. */
+
+import { Buffer } from "node:buffer";
+import type { Writable } from "node:stream";
+
+/** Bytes not yet taken by the kernel above which a source should stop. */
+export const FULL_BYTES = 256 << 10;
+
+/** Pieces are copied together up to this many bytes; a larger one is written as it is. */
+const MERGE_BYTES = 64 << 10;
+
+export interface Outlet {
+  write(bytes: Uint8Array): void;
+  /** True from the write that went over {@link FULL_BYTES} until all is written. */
+  readonly full: boolean;
+  /** Writes what waits, ends the writing side, and calls back when the kernel has all of it. */
+  end(flushed: () => void): void;
+}
+
+export interface OutletOptions {
+  readonly socket: Writable;
+  /** Counts what is written. */
+  readonly onBytes: (count: number) => void;
+  readonly onFull: () => void;
+  /** All is written after `onFull`. */
+  readonly onDrained: () => void;
+}
+
+/** Creates the outlet; from then on nobody else writes to the socket. Write errors are left to its 'error' event. */
+export function createOutlet({ socket, onBytes, onFull, onDrained }: OutletOptions): Outlet {
+  let queue: Uint8Array[] = [];
+  /** Bytes in the queue plus bytes handed to the socket and not yet taken. */
+  let pending = 0;
+  let writing = 0;
+  let full = false;
+
+  function send(bytes: Uint8Array): void {
+    writing = bytes.byteLength;
+    socket.write(bytes, sent);
+  }
+
+  function sent(error: Error | null | undefined): void {
+    if (error) return;
+    pending -= writing;
+    writing = 0;
+    if (queue.length > 0) send(takeMerged());
+    else if (full) {
+      full = false;
+      onDrained();
+    }
+  }
+
+  /** Takes the next large piece, or as many small ones as fit together. */
+  function takeMerged(): Uint8Array {
+    let count = 0;
+    let bytes = 0;
+    for (const piece of queue) {
+      if (count > 0 && bytes + piece.byteLength > MERGE_BYTES) break;
+      bytes += piece.byteLength;
+      count++;
+    }
+    const taken = queue.slice(0, count);
+    queue = queue.slice(count);
+    return taken.length === 1 ? taken[0]! : Buffer.concat(taken, bytes);
+  }
+
+  return {
+    write(bytes) {
+      pending += bytes.byteLength;
+      onBytes(bytes.byteLength);
+      if (writing > 0) queue.push(bytes);
+      else send(bytes);
+      if (!full && pending > FULL_BYTES) {
+        full = true;
+        onFull();
+      }
+    },
+    get full() {
+      return full;
+    },
+    end(flushed) {
+      for (const bytes of queue) socket.write(bytes);
+      queue = [];
+      socket.end(flushed);
+    },
+  };
+}
