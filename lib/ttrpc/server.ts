@@ -3,26 +3,14 @@
 
 import type { Logger } from "@logtape/logtape";
 import type { Duplex } from "node:stream";
-import type { KeyValue } from "./envelope.ts";
+import { PeerctlError } from "../errors.ts";
+import type { Services } from "./server_call.ts";
+import { serveConnection, type ServerConnection } from "./server_connection.ts";
 
-/** What a handler knows about its call besides the payload. */
-export interface CallContext {
-  readonly service: string;
-  readonly method: string;
-  /** Aborted when the deadline passes, the connection ends or the server closes. */
-  readonly signal: AbortSignal;
-  /** As sent: ns from arrival, 0 none, negative over already. */
-  readonly timeoutNanos: bigint;
-  readonly metadata: readonly KeyValue[];
-  /** Counts the connections of one server, from 1. */
-  readonly connectionId: number;
-}
+export type { CallContext, Services, UnaryHandler } from "./server_call.ts";
 
-/** Answers one call with the bytes of the reply, or throws (see statusFrom). */
-export type UnaryHandler = (payload: Uint8Array, context: CallContext) => Promise<Uint8Array>;
-
-/** Service name on the wire ("grpc.Health") to method name ("Check") to handler. */
-export type Services = ReadonlyMap<string, ReadonlyMap<string, UnaryHandler>>;
+/** Default of `maxConcurrentCalls`: a shim parks one or two calls per container, so this is some hundred containers. */
+const MAX_CONCURRENT_CALLS = 1024;
 
 export interface TtrpcServerOptions {
   readonly services: Services;
@@ -37,12 +25,55 @@ export interface TtrpcServer {
   /** Takes the connection: reads from it, writes to it, destroys it. */
   serve(connection: Duplex): void;
   readonly connections: number;
-  /** Closes idle connections, lets active calls end, refuses new ones; an aborted `signal` makes it `close()`. */
+  /**
+   * Ends idle connections, lets running calls finish and answers new ones with UNAVAILABLE; resolves when the last
+   * connection is closed. When `signal` aborts, the rest is closed at once.
+   */
   shutdown(signal?: AbortSignal): Promise<void>;
   /** Destroys every connection at once and aborts every call. */
   close(): void;
 }
 
-export function createTtrpcServer(_options: TtrpcServerOptions): TtrpcServer {
-  throw new Error("being written");
+/** Creates a server; listening is the caller's, who hands over each connection with `serve`. */
+export function createTtrpcServer(options: TtrpcServerOptions): TtrpcServer {
+  const { services, log, maxConcurrentCalls = MAX_CONCURRENT_CALLS, onConnections } = options;
+  const connections = new Set<ServerConnection>();
+  let count = 0;
+  let isClosing = false;
+
+  function close(): void {
+    isClosing = true;
+    for (const connection of connections) {
+      connection.destroy(new PeerctlError("closed", "Cannot finish call: the server is closed"));
+    }
+  }
+
+  return {
+    serve(connection) {
+      if (isClosing || connection.destroyed) {
+        connection.on("error", () => {});
+        connection.destroy();
+        return;
+      }
+      const served = serveConnection({ connection, connectionId: ++count, services, maxConcurrentCalls, log });
+      connections.add(served);
+      onConnections?.(connections.size);
+      served.closed.then(() => {
+        connections.delete(served);
+        onConnections?.(connections.size);
+      });
+    },
+    get connections() {
+      return connections.size;
+    },
+    async shutdown(signal) {
+      isClosing = true;
+      for (const connection of connections) connection.drain();
+      if (signal?.aborted) close();
+      signal?.addEventListener("abort", close, { once: true });
+      await Promise.all(Array.from(connections, (connection) => connection.closed));
+      signal?.removeEventListener("abort", close);
+    },
+    close,
+  };
 }
