@@ -49,6 +49,8 @@ export interface CommandContext<F extends FlagTable, C extends Readonly<Record<s
   readonly env: Record<string, string>;
   /** How to start peerctl again: put `command, ...flags` behind it. */
   readonly selfCommand: readonly string[];
+  /** Loads all commands of the program, for those that write about them. */
+  commands(): Promise<Command[]>;
 }
 
 export interface CommandSpec<F extends FlagTable, C extends Readonly<Record<string, Choice>>> {
@@ -70,8 +72,8 @@ export interface CommandSpec<F extends FlagTable, C extends Readonly<Record<stri
   run(context: CommandContext<F, C>): Promise<number>;
 }
 
-// deno-lint-ignore no-explicit-any -- a command of any table; its own run() is typed where it is defined.
-export type Command = CommandSpec<FlagTable, any>;
+/** A command of any table; its own run() is typed where it is defined. */
+export type Command = CommandSpec<FlagTable, Readonly<Record<string, Choice>>>;
 
 /** Flags that every command has, handled before it runs; a table must not use their names. */
 export const RESERVED_FLAGS = ["help", "h", "print-config", "output"] as const;

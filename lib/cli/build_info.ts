@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Says which build of peerctl this is: version, commit, runtime, target. */
+
+import { readFileSync } from "node:fs";
+import manifest from "../../deno.json" with { type: "json" };
+
+export interface BuildInfo {
+  readonly version: string;
+  /** The git commit of the checkout it runs from; "unknown" elsewhere. */
+  readonly commit: string;
+  readonly deno: string;
+  readonly v8: string;
+  readonly target: string;
+}
+
+export function readBuildInfo(): BuildInfo {
+  return {
+    version: manifest.version,
+    commit: checkoutCommit() ?? "unknown",
+    deno: Deno.version.deno,
+    v8: Deno.version.v8,
+    target: Deno.build.target,
+  };
+}
+
+/** Reads the commit from the files of git, because git itself may not be installed. */
+function checkoutCommit(): string | undefined {
+  try {
+    const git = (path: string) => readFileSync(new URL(`../../.git/${path}`, import.meta.url), "utf8").trim();
+    const head = git("HEAD");
+    const branch = /^ref: (\S+)$/.exec(head)?.[1];
+    if (branch === undefined) return head;
+    try {
+      return git(branch);
+    } catch {
+      return git("packed-refs").split("\n").find((line) => line.endsWith(` ${branch}`))?.split(" ")[0];
+    }
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Writes the completion script for fish. */
+
+import type { CompletedCommand, CompletedFlag, Completes } from "./completion_model.ts";
+
+export function fishCompletion(commands: readonly CompletedCommand[]): string {
+  const names = commands.flatMap((command) => command.names);
+  const lines = [
+    "# Completion of peerctl for fish. Load it with: peerctl completion fish | source",
+    "complete -c peerctl -f",
+    ...commands.map((command) =>
+      complete("peerctl", atStart(names), `-a ${command.name} -d ${quoted(command.summary)}`)
+    ),
+    complete("peerctl", atStart(names), "-a help -d 'Show help'"),
+    complete(
+      "peerctl",
+      "__fish_seen_subcommand_from help",
+      `-a ${quoted(commands.map((each) => each.name).join(" "))}`,
+    ),
+  ];
+  for (const command of commands) {
+    lines.push(...commandLines("peerctl", `__fish_seen_subcommand_from ${command.names.join(" ")}`, command));
+    for (const name of command.programs) {
+      lines.push(`complete -c ${name} -f`, ...commandLines(name, "true", command));
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function commandLines(program: string, condition: string, command: CompletedCommand): string[] {
+  const chosen = command.choices.map((choice) => choice.name).join(" ");
+  return [
+    ...command.flags.map((flag) => complete(program, condition, flagWords(flag, command))),
+    ...command.choices.map((choice) =>
+      complete(
+        program,
+        `${condition}; and not __fish_seen_subcommand_from ${chosen}`,
+        `-a ${choice.name} -d ${quoted(choice.summary)}`,
+      )
+    ),
+    ...command.choices.flatMap((choice) =>
+      choice.flags.map((flag) =>
+        complete(program, `${condition}; and __fish_seen_subcommand_from ${choice.name}`, flagWords(flag, command))
+      )
+    ),
+    ...command.args === undefined ? [] : [complete(program, condition, values(command.args))],
+  ];
+}
+
+function flagWords(flag: CompletedFlag, command: CompletedCommand): string {
+  const name = command.dashes === "-" ? `-o ${flag.name} -l ${flag.name}` : `-l ${flag.name}`;
+  const value = flag.value === undefined ? "" : ` -r ${values(flag.value)}`;
+  return `${name}${value} -d ${quoted(flag.help)}`;
+}
+
+function values(what: Completes): string {
+  switch (what.kind) {
+    case "words":
+      return `-f -a ${quoted(what.words.join(" "))}`;
+    case "files":
+      return "-F";
+    case "directories":
+      return "-f -a '(__fish_complete_directories (commandline -ct))'";
+    case "anything":
+      return "-f";
+  }
+}
+
+function atStart(names: readonly string[]): string {
+  return `not __fish_seen_subcommand_from ${names.join(" ")} help`;
+}
+
+function complete(program: string, condition: string, words: string): string {
+  return `complete -c ${program} -n ${quoted(condition)} ${words}`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+}
