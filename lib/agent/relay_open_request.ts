@@ -72,7 +72,7 @@ export function credentialsOf(pem: { caPem: string; certPem: string; keyPem: str
 }
 
 /** How long to try, in milliseconds, where 0 on the wire stands for the default. */
-export function openTimeoutMs(wanted: bigint): number {
+export function openTimeoutMs(wanted = 0n): number {
   if (wanted === 0n) return DEFAULT_OPEN_TIMEOUT_MS;
   return wanted > BigInt(MAX_OPEN_TIMEOUT_MS) ? MAX_OPEN_TIMEOUT_MS : Number(wanted);
 }

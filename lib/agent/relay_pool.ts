@@ -1,36 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The relays of one worker node as caa sees them: found by scanning, started when none answers, sandboxes spread over them. */
+/** The relays of one worker node as caa sees them: one is picked for each sandbox, and started when there is none. */
 
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { resolve } from "node:path";
 import type { Logger } from "@logtape/logtape";
+import { PeerctlError } from "../errors.ts";
 import type { TlsCredentials } from "../net/tls.ts";
-import type { OpenRequestSchema, Sandbox } from "../proto/gen/relay_pb.ts";
+import type { Sandbox } from "../proto/gen/relay_pb.ts";
+import { isRelayGone, type OpenInit, type RelayClient } from "./relay_client.ts";
+import { createRelayLaunch, DEFAULT_POOL_TIMING, type RelayMode, type RelayPoolTiming } from "./relay_launch.ts";
+import { createRelayScan, type LiveRelay } from "./relay_scan.ts";
 import type { RelayStarter } from "./relay_spawn.ts";
 
-export type RelayMode = "auto" | "spawn" | "wait";
-export type OpenInit = MessageInitShape<typeof OpenRequestSchema> & { readonly sandboxId: string };
+export type { OpenInit, RelayMode };
 export type RelaySandbox = Sandbox;
+
+/** How often one sandbox is placed: a relay may end just when it is picked, or refuse because it drains. */
+const OPEN_ATTEMPTS = 3;
 
 export interface RelayPoolOptions {
   /** The relay directory, beside caa's socket. */
   readonly dir: string;
-  /** Over how many relays sandboxes are spread. */
+  /** Over how many relays sandboxes are spread; in mode `wait` over all that run. */
   readonly count: number;
   readonly mode: RelayMode;
   /** Not used in mode `wait`. */
   readonly starter: RelayStarter;
-  /** A relay ended, or its process died, while it carried these sandboxes. */
+  /** A relay has ended, or its process died, while it carried these sandboxes. */
   onRelayLost?(slot: string, sandboxIds: readonly string[]): void;
   readonly build: string;
   readonly log: Logger;
+  readonly timing?: RelayPoolTiming;
 }
 
 export interface RelayPool {
-  /** Opens the path to one pod VM; resolves after the agent answered over it. Undone when `signal` aborts. */
+  /**
+   * Opens the path to one pod VM; resolves after the agent answered over it. When `signal` aborts the opening is undone.
+   *
+   * @throws {PeerctlError} as the relay found it: kind "auth", "timeout", "state" …; kind "peer" when there is no relay.
+   */
   open(sandbox: OpenInit, signal: AbortSignal): Promise<void>;
   /** Ends a path, one that is still opening included; true if a relay knew it. */
   close(sandboxId: string): Promise<boolean>;
-  /** Gives new credentials to every sandbox that uses TLS, or to those that `select` picks. */
+  /** Gives new credentials to every sandbox that uses TLS, or to those of them that `select` picks. */
   update(credentials: TlsCredentials, select?: (sandbox: RelaySandbox) => boolean): Promise<void>;
   list(): Promise<RelaySandbox[]>;
   /** What an operator should know, for /readyz. */
@@ -39,6 +50,119 @@ export interface RelayPool {
   stop(): Promise<void>;
 }
 
-export function createRelayPool(_options: RelayPoolOptions): RelayPool {
-  throw new Error("not written yet");
+/** A relay with the sandboxes it has now, by id, to their state. */
+interface Load {
+  readonly relay: LiveRelay;
+  readonly carried: ReadonlyMap<string, string>;
+}
+
+interface Placed {
+  /** Undefined when the last one ended a moment ago. */
+  readonly relay: LiveRelay | undefined;
+  /** It was open before: giving up must not close it. */
+  readonly wasOpen: boolean;
+  readonly opened: Promise<void>;
+}
+
+/** Creates a pool that knows no relay yet; each call looks for them anew. */
+export function createRelayPool(options: RelayPoolOptions): RelayPool {
+  const { count, mode, starter, build, log } = options;
+  const dir = resolve(options.dir);
+  const scan = createRelayScan({
+    dir,
+    build,
+    log,
+    onLost: (slot, sandboxIds) => options.onRelayLost?.(slot, sandboxIds),
+  });
+  const launch = createRelayLaunch({ dir, mode, scan, starter, log, timing: options.timing ?? DEFAULT_POOL_TIMING });
+  let placing: Promise<unknown> = Promise.resolve();
+
+  async function open(sandbox: OpenInit, signal: AbortSignal): Promise<void> {
+    const { sandboxId } = sandbox;
+    for (let attempt = 1;; attempt++) {
+      await launch.someRelay(signal);
+      const { relay, wasOpen, opened } = await oneAtATime(() => place(sandbox, signal));
+      try {
+        await opened;
+        relay?.sandboxIds.add(sandboxId);
+        return;
+      } catch (error) {
+        if (signal.aborted && !wasOpen) await relay?.client.close(sandboxId).catch(() => {});
+        if (signal.aborted || attempt === OPEN_ATTEMPTS || !isRelayGone(error)) throw error;
+        if (relay) relay.isDraining = true;
+        log.info("Relay went away, sandbox is placed again", { sandbox: sandboxId, slot: relay?.client.slot });
+      }
+    }
+  }
+
+  /** Runs one placing after the other, so that each sees what the one before has placed. */
+  function oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    const turn = placing.then(work);
+    placing = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Picks the relay that has the sandbox already, or the least loaded one, and sends it the request. */
+  async function place(sandbox: OpenInit, signal: AbortSignal): Promise<Placed> {
+    const { sandboxId } = sandbox;
+    const loads = await loadsOf(scan.live());
+    const holder = loads.find(({ carried }) => carried.has(sandboxId));
+    const relay = holder?.relay ?? await pick(loads.filter(({ relay }) => !relay.isDraining), signal);
+    // Not awaited here: the next one may be placed while this one opens.
+    const opened = relay
+      ? relay.client.open(sandbox, signal)
+      : Promise.reject(new PeerctlError("closed", `Cannot open sandbox "${sandboxId}": the relay has just ended`));
+    opened.catch(() => {});
+    return { relay, wasOpen: holder?.carried.get(sandboxId) === "open", opened };
+  }
+
+  /** The least loaded relay; a new one as long as there are fewer than wanted and none is idle. */
+  async function pick(loads: readonly Load[], signal: AbortSignal): Promise<LiveRelay | undefined> {
+    const [least] = [...loads].sort((a, b) => a.carried.size - b.carried.size);
+    const isSpread = mode === "wait" || loads.length >= count || least?.carried.size === 0;
+    return (isSpread ? undefined : await launch.anotherRelay(signal)) ?? least?.relay;
+  }
+
+  function ofAll<T>(ask: (client: RelayClient) => Promise<T>): Promise<T[]> {
+    return scan.look().then(() => ofThese(scan.live(), ({ client }) => ask(client)));
+  }
+
+  return {
+    open,
+    async close(sandboxId) {
+      const known = await ofAll((client) => client.close(sandboxId));
+      for (const relay of scan.live()) relay.sandboxIds.delete(sandboxId);
+      return known.includes(true);
+    },
+    async update(credentials, select) {
+      await ofAll(async (client) => {
+        if (!select) return await client.update("", credentials);
+        const chosen = (await client.list()).filter(select);
+        await Promise.all(chosen.map(({ sandboxId }) => client.update(sandboxId, credentials)));
+      });
+    },
+    list: async () => (await ofAll((client) => client.list())).flat(),
+    warnings: () => [...starter.warnings(), ...scan.warnings(), ...launch.warnings()],
+    async stop() {
+      await launch.stop();
+      await scan.stop();
+    },
+  };
+}
+
+function loadsOf(relays: readonly LiveRelay[]): Promise<Load[]> {
+  return ofThese(relays, async (relay) => {
+    const sandboxes = await relay.client.list();
+    return { relay, carried: new Map(sandboxes.map(({ sandboxId, state }) => [sandboxId, state])) };
+  });
+}
+
+/** Asks every relay at once; one that ends meanwhile has no answer. */
+async function ofThese<T>(relays: readonly LiveRelay[], ask: (relay: LiveRelay) => Promise<T>): Promise<T[]> {
+  const none = (error: unknown): T[] => {
+    if (isRelayGone(error)) return [];
+    throw error;
+  };
+  const answers = await Promise.all(relays.map((relay) => ask(relay).then((answer) => [answer], none)));
+  return answers.flat();
 }

@@ -1,28 +1,125 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Starts a relay as a process that outlives its starter: by systemd-run where we are in a unit, else in a session of its own. */
+/** Starts relays that outlive their starter: as a unit of their own where that can be had, else as a detached process. */
 
+import { resolve } from "node:path";
 import type { Logger } from "@logtape/logtape";
+import { PeerctlError, toPeerctlError } from "../errors.ts";
+import { keepDescriptorsFromChildren } from "../net/descriptors.ts";
+import { isSlotTaken } from "./relay_slot.ts";
+import { currentUnit, startRelayUnit } from "./relay_unit.ts";
+
+/**
+ * What a relay gets of our environment: how to find programs and modules, language and time zone. All else stays here,
+ * cloud credentials above all.
+ */
+const INHERITED_VARIABLES = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "NO_COLOR", "LANG", "TZ"];
+
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface RelayStarter {
-  /** Starts a relay in `slot`; resolves when the process runs, before it answers. */
+  /** Starts a relay in `slot`; resolves when its process has been started, before it answers. */
   start(slot: string): Promise<void>;
-  /** What an operator should know about how relays were started. */
+  /** What an operator should know about the relays that were started. */
   warnings(): string[];
 }
 
 export interface RelayStarterOptions {
+  /** The relay directory. */
   readonly dir: string;
-  /** `auto` tries systemd-run inside a unit; `spawn` never does. */
+  /** `auto` tries systemd-run inside a unit, `spawn` does not. */
   readonly mode: "auto" | "spawn";
   /** How to start peerctl again, program first. */
   readonly selfCommand: readonly string[];
   /** Flags after `-dir` and `-slot`, such as the log level. */
   readonly flags?: readonly string[];
-  /** The environment of this process; only a few harmless names are handed on. */
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The environment of this process. */
+  readonly env: Environment;
   readonly log: Logger;
+  /** For tests; /proc/self/cgroup if absent. */
+  readonly cgroupFile?: string;
 }
 
-export function createRelayStarter(_options: RelayStarterOptions): RelayStarter {
-  throw new Error("not written yet");
+/** Creates a starter; nothing is started yet. */
+export function createRelayStarter(options: RelayStarterOptions): RelayStarter {
+  const { mode, selfCommand, flags = [], env, log } = options;
+  const dir = resolve(options.dir);
+  const relayEnv = relayEnvironment(env);
+  let warning: string | undefined;
+
+  async function start(slot: string): Promise<void> {
+    const command = [...selfCommand, "relay", "-dir", dir, "-slot", slot, ...flags];
+    const unit = await currentUnit(env, options.cgroupFile);
+    let why = "-relay spawn was asked for";
+    if (unit !== undefined && mode === "auto") {
+      try {
+        await startRelayUnit({ dir, slot, command, env: relayEnv });
+        log.info("Relay started as a unit of its own", { slot });
+        return;
+      } catch (error) {
+        // Another caa may have been first; then there is nothing to start, and nothing to warn of.
+        if (await isSlotTaken(dir, slot)) return;
+        why = toPeerctlError(error).message;
+      }
+    }
+    const pid = spawnDetached(command, relayEnv);
+    log.info("Relay started", { slot, relay_pid: pid });
+    warn(lifeWarning(unit, env, why));
+  }
+
+  function warn(text: string | undefined): void {
+    if (text !== undefined && text !== warning) log.warn("Relay does not outlive this service", { reason: text });
+    warning = text;
+  }
+
+  return { start, warnings: () => (warning === undefined ? [] : [warning]) };
+}
+
+/** Why pods would not survive the end of what this process is part of; undefined when they would. */
+function lifeWarning(unit: string | undefined, env: Environment, why: string): string | undefined {
+  if (unit !== undefined) {
+    return `the relay runs inside unit "${unit}": when the unit stops, its pods end too (${why}); ` +
+      "run the relay as a unit of its own and caa with -relay wait";
+  }
+  if (env["KUBERNETES_SERVICE_HOST"]) {
+    return "the relay runs inside this container: when the container ends, its pods end too; " +
+      "run the relay as a DaemonSet of its own and caa with -relay wait";
+  }
+  return undefined;
+}
+
+/** The part of `env` that a relay gets. */
+export function relayEnvironment(env: Environment): Record<string, string> {
+  const kept = INHERITED_VARIABLES.map((name) => [name, env[name]]);
+  return Object.fromEntries(kept.filter(([, value]) => value !== undefined && value !== ""));
+}
+
+/**
+ * Starts `command` in a session of its own, with nothing of ours: no stdio, no descriptors, no environment, no folder.
+ *
+ * @returns its process id.
+ */
+function spawnDetached(command: readonly string[], env: Record<string, string>): number {
+  const [program, ...args] = command;
+  if (program === undefined) throw new TypeError("Cannot start a relay: no program is given");
+  keepDescriptorsFromChildren();
+  try {
+    const child = new Deno.Command(program, {
+      args,
+      env,
+      clearEnv: true,
+      cwd: "/",
+      detached: true,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    child.unref();
+    // Awaited by nobody, but asked for: a relay that ends before us would stay a zombie otherwise.
+    child.status.catch(() => {});
+    return child.pid;
+  } catch (error) {
+    throw new PeerctlError("config", `Cannot start relay with "${program}": ${toPeerctlError(error).message}`, {
+      cause: error,
+    });
+  }
 }
