@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Reads the agent command that a user gives and fills in what differs from one pod VM to the next. */
 
-import { PeerctlError } from "../../errors.ts";
-
 /**
  * Words an agent command may hold, anywhere in an argument: `{socket}` is the unix socket on which the agent must
  * listen, `{dir}` the folder of its pod VM, in which the agent finds what user data brought (apf.json, initdata, …).
@@ -14,7 +12,7 @@ const PLACEHOLDER = /\{(socket|dir)\}/g;
  * single quotes hold everything, double quotes all but `\"` and `\\`, a backslash holds the next character.
  *
  * @returns an empty array for an empty text.
- * @throws {PeerctlError} kind "usage" when a quote is not closed, or nothing in it says where to listen.
+ * @throws {RangeError} whose message goes on from "Cannot use -agent-command: ".
  */
 export function parseAgentCommand(text: string): string[] {
   const words: string[] = [];
@@ -39,12 +37,10 @@ export function parseAgentCommand(text: string): string[] {
       word = (word ?? "") + c;
     }
   }
-  if (quote !== "") throw new PeerctlError("usage", "Cannot use -agent-command: a quote is not closed");
+  if (quote !== "") throw new RangeError("a quote is not closed");
   if (word !== undefined) words.push(word);
   if (words.length > 0 && !words.some((one) => one.search(PLACEHOLDER) !== -1)) {
-    throw new PeerctlError("usage", "Cannot use -agent-command: it holds neither {socket} nor {dir}", {
-      hint: 'such as -agent-command "env KATA_AGENT_SERVER_ADDR=unix://{socket} kata-agent"',
-    });
+    throw new RangeError("it must hold {socket}, where the agent shall listen, or {dir}, the pod VM's folder");
   }
   return words;
 }

@@ -11,9 +11,6 @@ import { fillAgentCommand } from "./agent_command.ts";
 import { type Environment, launch, type Launched } from "./launch.ts";
 import type { Marker } from "./process_identity.ts";
 
-/** Name of the marker in the environment of all that a pod VM runs. */
-export const MARKER_NAME = "PEERCTL_VM";
-
 /** Where the agent of the pod VM in this folder listens. */
 export const agentSocketOf = (folder: string): string => join(folder, "agent.sock");
 
@@ -101,23 +98,23 @@ export async function waitForAgent(
   processes: readonly StartedProcess[],
   signal: AbortSignal,
 ): Promise<void> {
-  let early: PeerctlError | undefined;
-  for (const { role, ended } of processes) {
-    ended.then(async ({ code }) => {
-      const hint = await lastLogLine(logOf(o, role));
-      early ??= new PeerctlError(
-        "config",
-        `Cannot start pod VM "${o.name}": its ${role} ended with exit code ${code}`,
-        hint === undefined ? {} : { hint: `its last words: ${hint}` },
-      );
-    });
-  }
+  let early: { role: StartedProcess["role"]; code: number } | undefined;
+  for (const { role, ended } of processes) ended.then(({ code }) => early ??= { role, code });
   for (const until = performance.now() + AGENT_START_MS; performance.now() < until; await delay(POLL_MS)) {
     signal.throwIfAborted();
-    if (early) throw early;
+    if (early) throw await earlyEnd(o, early);
     if (await isThere(agentSocketOf(o.folder))) return;
   }
   o.log.warn("Agent has no socket yet", { waited_ms: AGENT_START_MS });
+}
+
+async function earlyEnd(o: BootOptions, end: { role: StartedProcess["role"]; code: number }): Promise<PeerctlError> {
+  const lastWords = await lastLogLine(logOf(o, end.role));
+  return new PeerctlError(
+    "config",
+    `Cannot start pod VM "${o.name}": its ${end.role} ended with exit code ${end.code}`,
+    lastWords === undefined ? {} : { hint: `its last words: ${lastWords}` },
+  );
 }
 
 const logOf = (o: BootOptions, role: StartedProcess["role"]): string => join(o.folder, `${role}.log`);

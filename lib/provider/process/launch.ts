@@ -13,8 +13,10 @@ const DEFAULT_PATH = "/bin:/usr/bin";
 
 export interface Launched {
   readonly identity: ProcessIdentity;
-  /** Resolves when it ended, while we live; it does not keep us alive. */
+  /** Resolves when it ended, if we still live then: waiting for it does not keep us alive. */
   readonly ended: Promise<Deno.CommandStatus>;
+  /** Waits for its end and keeps us alive until then; it then is no zombie any more. */
+  reap(): Promise<Deno.CommandStatus>;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -51,7 +53,14 @@ export function launch(command: readonly string[], o: { env: Environment; marker
   child.unref();
   // Read before anything is awaited: until then even a process that ended at once is there, as a zombie.
   const identity = identifyProcess(child.pid) ?? { pid: child.pid, startTime: "0" };
-  return { identity, ended: child.status };
+  return {
+    identity,
+    ended: child.status,
+    reap() {
+      child.ref();
+      return child.status;
+    },
+  };
 }
 
 /**

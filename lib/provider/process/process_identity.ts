@@ -22,6 +22,9 @@ export interface ProcessSpace {
 /** An entry "NAME=value" of an environment, given to a process so that it and all it starts can be found again. */
 export type Marker = `${string}=${string}`;
 
+/** Name of the marker that everything in one pod VM carries. */
+export const VM_MARKER_NAME = "PEERCTL_VM";
+
 /** Fields of /proc/pid/stat after the command's name, counted from 0: field 3 is the state, field 22 the start time. */
 const STATE = 0, START_TIME = 19;
 

@@ -7,11 +7,9 @@ import { join } from "node:path";
 import { PeerctlError } from "../../errors.ts";
 import { checkSocketPath, createPrivateDir, dialUnix } from "../../net/unix_socket.ts";
 import type { CreateRequest, Instance, Provider } from "../provider.ts";
-import { PROCESS_PROVIDER_WARNING } from "./allowed.ts";
 import {
   agentSocketOf,
   type BootOptions,
-  MARKER_NAME,
   provision,
   type StartedProcess,
   startProcesses,
@@ -20,7 +18,13 @@ import {
 import { endMarked } from "./end_processes.ts";
 import { type Environment, findProgram } from "./launch.ts";
 import { chooseLoopbackAddress } from "./loopback_address.ts";
-import { isRunningMarked, type Marker, randomMarkerValue, readProcessSpace } from "./process_identity.ts";
+import {
+  isRunningMarked,
+  type Marker,
+  randomMarkerValue,
+  readProcessSpace,
+  VM_MARKER_NAME,
+} from "./process_identity.ts";
 import { createTurns } from "./turns.ts";
 import { readRecord, RECORD_VERSION, removeFolder, type VmRecord, writeRecord } from "./vm_record.ts";
 
@@ -48,7 +52,7 @@ export interface ProcessProviderOptions {
 }
 
 /**
- * Creates the provider and warns that it isolates nothing.
+ * Creates the provider; whoever chooses it says that nothing is isolated, see allowed.ts.
  *
  * A pod VM is a folder with a record, an agent and a forwarder. A process is taken for a part of it only if boot, pid
  * namespace, pid, start time and the random marker in its environment are those of the record, and a record counts only
@@ -60,7 +64,6 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
   /** Processes that we started ourselves: theirs is the only end that we are told of, and have to ask for. */
   const started = new Map<string, StartedProcess[]>();
   const ending = new Set<string>();
-  log.warn(PROCESS_PROVIDER_WARNING);
 
   const folderOf = (id: string) => join(stateDir, id);
   const isOurs = (record: VmRecord) => record.installationId === installationId && record.nodeName === nodeName;
@@ -86,8 +89,13 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
         ...space,
         processes: [],
       };
-      await createPrivateDir(folder);
-      await writeRecord(folder, chosen);
+      try {
+        await createPrivateDir(folder);
+        await writeRecord(folder, chosen);
+      } catch (error) {
+        await removeFolder(folder).catch(() => {});
+        throw error;
+      }
       return chosen;
     });
     const bootOptions: BootOptions = {
@@ -139,7 +147,7 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
           hint: "delete it from where it was started",
         });
       }
-      await Promise.all((started.get(id) ?? []).map((process) => process.ended));
+      await Promise.all((started.get(id) ?? []).map((process) => process.reap()));
       await removeFolder(folderOf(id));
       started.delete(id);
     } finally {
@@ -243,7 +251,7 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
   };
 }
 
-const markerOf = (record: VmRecord): Marker => `${MARKER_NAME}=${record.marker}`;
+const markerOf = (record: VmRecord): Marker => `${VM_MARKER_NAME}=${record.marker}`;
 
 const isFor = (record: VmRecord, request: CreateRequest): boolean => record.sandboxId === request.sandboxId;
 

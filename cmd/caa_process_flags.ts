@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The flags that `peerctl caa process` has and no other provider needs. */
+
+import { boolFlag, type Flag, stringFlag } from "../lib/cli/flags.ts";
+import { parseAgentCommand } from "../lib/provider/process/agent_command.ts";
+
+const agentCommand: Flag<readonly string[]> = {
+  ...stringFlag("agent-command", {
+    placeholder: "COMMAND",
+    help:
+      "agent of each pod VM instead of the stand-in; {socket} becomes the unix socket it must listen on, {dir} the pod VM's folder; split at blanks, quotes hold together",
+  }),
+  defaultValue: [],
+  convert: (texts) => parseAgentCommand(texts.at(-1) ?? ""),
+};
+
+export const processProviderFlags = {
+  agentCommand,
+  allowProcessInCluster: boolFlag("allow-process-in-cluster", {
+    help: "run pods without isolation even though NODE_NAME is set",
+  }),
+};
