@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Carries one connection to an agent socket: dials the pod VM for it, then joins the two until either ends. */
+/** Carries one connection towards an agent: dials the next hop for it, then joins the two until either ends. */
 
 import type * as net from "node:net";
 import type { Duplex } from "node:stream";
@@ -7,7 +7,7 @@ import type { Logger } from "@logtape/logtape";
 import { toPeerctlError } from "../errors.ts";
 import { type Rewriters, type Splice, spliceTtrpc } from "../ttrpc/splice.ts";
 
-/** Bytes kept of what a client sends before its pod VM is reached; past that it has to wait. */
+/** Bytes kept of what a client sends before the next hop is reached; past that it has to wait. */
 const MAX_EARLY_BYTES = 64 * 1024;
 
 /** What was carried, in bytes and calls. */
@@ -26,13 +26,13 @@ export interface CarriedConnection {
 
 export interface CarryOptions {
   readonly downstream: net.Socket;
-  /** Opens the connection to the pod VM that this one alone will use. */
+  /** Opens the connection to the next hop (pod VM or agent) that this one alone will use. */
   dial(signal: AbortSignal): Promise<Duplex>;
   readonly rewriters: Rewriters;
   readonly log: Logger;
 }
 
-/** Takes `downstream`. When it goes, so does the connection to the pod VM, one still being dialled included. */
+/** Takes `downstream`. When it goes, so does the one to the next hop, one still being dialled included. */
 export function carryConnection(options: CarryOptions): CarriedConnection {
   const { downstream, log } = options;
   const gone = new AbortController();
@@ -48,18 +48,18 @@ export function carryConnection(options: CarryOptions): CarriedConnection {
       upstream = await options.dial(gone.signal);
     } catch (error) {
       if (!gone.signal.aborted) {
-        log.warn("Pod VM not reachable for a new connection", { error: toPeerctlError(error).message });
+        log.warn("Next hop not reachable for a new connection", { error: toPeerctlError(error).message });
       }
       downstream.destroy();
       return await downstreamClosed;
     }
-    upstream.on("error", (error) => log.debug("Pod VM connection failed", { error: error.message }));
+    upstream.on("error", (error) => log.debug("Connection to the next hop failed", { error: error.message }));
     if (gone.signal.aborted || downstream.destroyed) {
       upstream.destroy();
       return await downstreamClosed;
     }
     upstream.once("close", () => {
-      if (!downstream.destroyed) log.warn("Connection to the pod VM was lost");
+      if (!downstream.destroyed) log.warn("Connection to the next hop was lost");
     });
     early.giveBack();
     splice = spliceTtrpc({ client: downstream, server: upstream, rewriters: options.rewriters, log });
