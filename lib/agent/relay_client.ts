@@ -2,7 +2,7 @@
 /** One control connection from caa to one relay, from the first greeting to its end. */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type ErrorKind, PeerctlError } from "../errors.ts";
+import { type ErrorKind, PeerctlError, toPeerctlError } from "../errors.ts";
 import { dialUnix } from "../net/unix_socket.ts";
 import type { TlsCredentials } from "../net/tls.ts";
 import { type HelloResponse, type OpenRequestSchema, Relay, type Sandbox } from "../proto/gen/relay_pb.ts";
@@ -63,7 +63,6 @@ export async function connectRelay(
   }
   const connection = createTtrpcClient(socket);
   const relay = typedClient(Relay, connection);
-  const what = `relay ${slot}`;
   let hello: HelloResponse;
   try {
     hello = await relay.hello({ protocol: RELAY_PROTOCOL, build }, {
@@ -73,15 +72,17 @@ export async function connectRelay(
     if (hello.protocol !== RELAY_PROTOCOL) {
       const theirs =
         `it speaks control protocol ${hello.protocol} (build ${hello.build}), this build ${RELAY_PROTOCOL}`;
-      throw new PeerctlError("state", `Cannot use ${what}: ${theirs}`, {
+      throw new PeerctlError("state", `Cannot use relay ${slot}: ${theirs}`, {
         hint: "its sandboxes go on; another relay takes the new ones",
       });
     }
   } catch (error) {
     connection.close();
+    await connection.closed;
     // A relay that is just ending has not been there.
-    if (error instanceof PeerctlError && error.kind === "closed" && !signal?.aborted) return undefined;
-    throw error;
+    if (error instanceof PeerctlError && error.kind === "closed") return undefined;
+    if (error instanceof PeerctlError) throw error;
+    throw new PeerctlError("peer", `Cannot use relay ${slot}: ${toPeerctlError(error).message}`, { cause: error });
   }
   const options = { timeoutMs: CALL_TIMEOUT_MS };
   return {

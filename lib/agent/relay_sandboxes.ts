@@ -3,7 +3,7 @@
 
 import type { Logger } from "@logtape/logtape";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { PeerctlError } from "../errors.ts";
+import { PeerctlError, toPeerctlError } from "../errors.ts";
 import type { TlsCredentials } from "../net/tls.ts";
 import type { OpenRequest, SandboxSchema } from "../proto/gen/relay_pb.ts";
 import { Code, RpcError } from "../ttrpc/status.ts";
@@ -128,7 +128,10 @@ export function createRelaySandboxes(options: RelaySandboxesOptions): RelaySandb
       // Not `closing`: there is nothing to end, and whoever waits is told by `opened`.
       if (!entry.closing) forget(entry);
       if (cancel.signal.aborted) sandboxLog.info("Sandbox opening cancelled", { peer: `${host}:${port}` });
-      else sandboxLog.warn("Sandbox could not be opened", { peer: `${host}:${port}`, error: messageOf(error) });
+      else {sandboxLog.warn("Sandbox could not be opened", {
+          peer: `${host}:${port}`,
+          error: toPeerctlError(error).message,
+        });}
     });
     return entry;
   }
@@ -243,8 +246,4 @@ function alreadyExists(sandboxId: string): RpcError {
     Code.alreadyExists,
     `Cannot open sandbox "${sandboxId}": it is open already, to another address, name or socket`,
   );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -20,7 +20,7 @@ export interface RelaySlotPaths {
   readonly log: string;
 }
 
-export interface RelaySlot {
+export interface RelaySlot extends Disposable {
   readonly slot: string;
   readonly paths: RelaySlotPaths;
   /** Lets another relay take the slot; twice is fine. */
@@ -102,14 +102,11 @@ export async function takeRelaySlot(dir: string, slot: string): Promise<RelaySlo
     throw error;
   }
   let held = true;
-  return {
-    slot,
-    paths,
-    release() {
-      if (held) file.close();
-      held = false;
-    },
+  const release = () => {
+    if (held) file.close();
+    held = false;
   };
+  return { slot, paths, release, [Symbol.dispose]: release };
 }
 
 /** True while a relay, one that only just starts or still ends included, has the slot. */

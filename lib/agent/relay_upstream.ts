@@ -64,19 +64,14 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
   async function checkOnce(remainingMs: number, signal: AbortSignal): Promise<void> {
     const connection = await dial(signal, Math.min(remainingMs, DIAL_TIMEOUT_MS));
-    let failure: unknown;
-    connection.on("error", (error) => failure ??= error);
     const client = createTtrpcClient(connection);
     try {
       const timeoutMs = Math.min(remainingMs, CHECK_TIMEOUT_MS);
       await client.call("grpc.Health", "Check", new Uint8Array(), { timeoutMs, signal });
     } catch (error) {
-      // With TLS 1.3 a client certificate is refused after the handshake looked done: the refusal arrives here.
-      if (tlsDialer && failure !== undefined) throw classifyTlsError(failure);
-      throw explainCheckFailure(error, where);
+      throw explainCheckFailure(error, where, tlsDialer !== undefined);
     } finally {
       client.close();
-      connection.destroy();
     }
   }
 
@@ -107,21 +102,21 @@ function isFatal(error: unknown): boolean {
   return error instanceof PeerctlError && (error.kind === "auth" || error.kind === "config");
 }
 
-function explainCheckFailure(error: unknown, where: string): Error {
+function explainCheckFailure(error: unknown, where: string, isTls: boolean): Error {
   const what = `Cannot reach the agent behind ${where}`;
   if (error instanceof RpcError) {
-    return new RpcError(error.code, `${what}: it answered the health check with "${error.message}"`, { cause: error });
+    if (error.code === Code.deadlineExceeded) {
+      return new PeerctlError("timeout", `${what}: it did not answer a health check in time`, { cause: error });
+    }
+    return new RpcError(error.code, `${what}: it answered a health check with "${error.message}"`, { cause: error });
   }
   const known = toPeerctlError(error);
-  if (known.kind === "closed") {
-    const hint = "the forwarder runs, the agent behind it may not yet";
-    return new PeerctlError("peer", `${what}: the connection ended before a reply to the health check`, {
-      hint,
-      cause: error,
-    });
-  }
-  if (known.kind === "timeout") {
-    return new PeerctlError("timeout", `${what}: no reply to the health check`, { cause: error });
-  }
-  return known;
+  if (known.kind !== "closed") return known;
+  // With TLS 1.3 a client certificate is refused after the handshake looked done: the refusal arrives here.
+  const refusal = isTls && known.cause !== undefined ? classifyTlsError(known.cause) : undefined;
+  if (refusal?.kind === "auth") return refusal;
+  return new PeerctlError("peer", `${what}: the connection ended before it answered a health check`, {
+    hint: "the forwarder may wait for its agent; if this goes on, look at both in the pod VM",
+    cause: error,
+  });
 }
