@@ -22,7 +22,7 @@ export interface FrameWriter {
 }
 
 /** Creates a writer in front of `outlet`. */
-export function createFrameWriter(outlet: Outlet): FrameWriter {
+export function createFrameWriter(outlet: Pick<Outlet, "write" | "end">): FrameWriter {
   let headers: FrameHeader[] = [];
   let payloads: PayloadWriter[] = [];
   let bytes = 0;

@@ -43,7 +43,7 @@ export function textSize(text: string): number {
 /** Bytes of an int64 field. */
 export function int64Size(value: bigint): number {
   if (value === 0n) return 0;
-  return TAG_BYTES + (value < 0n ? NEGATIVE_VARINT_BYTES : varintSize(Number(value)));
+  return TAG_BYTES + (value < 0n ? NEGATIVE_VARINT_BYTES : varintSize(value));
 }
 
 /** Bytes of an int32 field. */
@@ -92,8 +92,8 @@ export function writeInt32(target: Uint8Array, offset: number, field: number, va
   return writeInt64(target, offset, field, BigInt(value));
 }
 
-/** Bytes of a varint; `value` is a whole number from 0 to 2^63 - 1. */
-function varintSize(value: number): number {
+/** Bytes of a varint; `value` is a whole number from 0 to 2^63 - 1, compared as it is: no rounding to a double. */
+function varintSize(value: number | bigint): number {
   let size = 1;
   for (let limit = 0x80; value >= limit; limit *= 0x80) size++;
   return size;
