@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Finds the peer programs that tests talk to (Go, openssl, ssh) and builds the Go ones from testdata/peers/go. */
+/** Finds the peer programs that tests talk to (Go, Rust, openssl, ssh) and builds those of testdata/peers. */
 
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
@@ -7,18 +7,21 @@ import { join } from "node:path";
 import { PeerctlError } from "../errors.ts";
 
 /** A program that a test needs beside Deno. */
-export type PeerTool = "go" | "openssl" | "ssh";
+export type PeerTool = "go" | "cargo" | "openssl" | "ssh";
 
 /** What to tell someone who does not have it. */
 const INSTALL_HINTS: Record<PeerTool, string> = {
   go: "install Go 1.23 or newer so that `go` is on PATH",
+  cargo: "install Rust 1.80 or newer so that `cargo` is on PATH",
   openssl: "install the Debian package openssl",
   ssh: "install the Debian packages openssh-client and openssh-server",
 };
 
-/** Where the Go module lies, and where its programs are put (not committed). */
+/** Where the Go module and the Rust package lie, and where the Go programs are put (not committed). */
 const GO_DIR = new URL("../../testdata/peers/go", import.meta.url).pathname;
 const BIN_DIR = new URL("../../testdata/peers/bin", import.meta.url).pathname;
+
+const RUST_DIR = new URL("../../testdata/peers/rust", import.meta.url).pathname;
 
 /** Digits of the source hash that names a build: 64 bits, so that two builds never share a name by chance. */
 const HASH_DIGITS = 16;
@@ -82,24 +85,33 @@ export async function goPeer(name: string): Promise<string> {
   return join(target, name);
 }
 
+/**
+ * Returns the path of the Rust agent, built if its sources are new; cargo itself lets one build wait for another.
+ *
+ * @throws {PeerctlError} kind "config" without Rust or when the build fails.
+ */
+export async function rustPeer(): Promise<string> {
+  const target = join(RUST_DIR, "target");
+  await runBuild(peerPath("cargo"), ["build", "--quiet", "--locked"], RUST_DIR, { CARGO_TARGET_DIR: target });
+  return join(target, "debug", "peers");
+}
+
 async function build(go: string, target: string): Promise<void> {
   const partial = await Deno.makeTempDir({ dir: BIN_DIR, prefix: "partial-" });
   try {
-    const { success, stderr } = await new Deno.Command(go, {
-      args: ["build", "-trimpath", "-o", `${partial}/`, "./cmd/..."],
-      cwd: GO_DIR,
-      env: { GOTOOLCHAIN: "local" },
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).output();
-    if (!success) {
-      throw new PeerctlError("config", `Cannot build the Go peers: ${new TextDecoder().decode(stderr).trim()}`);
-    }
+    await runBuild(go, ["build", "-trimpath", "-o", `${partial}/`, "./cmd/..."], GO_DIR, { GOTOOLCHAIN: "local" });
     renameSync(partial, target);
   } catch (error) {
     await Deno.remove(partial, { recursive: true });
     throw error;
+  }
+}
+
+async function runBuild(tool: string, args: string[], cwd: string, env: Record<string, string>): Promise<void> {
+  const command = new Deno.Command(tool, { args, cwd, env, stdin: "null", stdout: "null", stderr: "piped" });
+  const { success, stderr } = await command.output();
+  if (!success) {
+    throw new PeerctlError("config", `Cannot build the peers of ${cwd}: ${new TextDecoder().decode(stderr).trim()}`);
   }
 }
 
