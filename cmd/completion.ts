@@ -12,7 +12,7 @@ const WRITERS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion
 
 export default defineCommand({
   name: "completion",
-  summary: "Print the completion script for a shell",
+  summary: "print the completion script for a shell",
   description: "Prints a script that teaches bash, zsh or fish the commands, flags and values of peerctl.",
   flags: {},
   positional: { name: "SHELL", help: "bash, zsh or fish", min: 1, max: 1, choices: ["bash", "zsh", "fish"] },

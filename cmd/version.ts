@@ -7,7 +7,7 @@ import { ExitCode } from "../lib/cli/exit_code.ts";
 
 export default defineCommand({
   name: "version",
-  summary: "Show which build of peerctl this is",
+  summary: "show which build of peerctl this is",
   description: "Shows the version, the git commit when it is known, and the runtime below.",
   flags: {},
   goStyle: false,

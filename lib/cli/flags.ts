@@ -26,7 +26,7 @@ export interface Flag<T> {
   /**
    * Converts what was given; a list gets all of it, every other kind the last one only.
    *
-   * @throws {RangeError} whose message goes on from "Cannot use --flag: ", without the value.
+   * @throws {RangeError} (or PeerctlError) whose message goes on from "Cannot use --flag: ", without the value.
    */
   convert(texts: readonly string[]): T;
 }

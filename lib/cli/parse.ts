@@ -131,7 +131,7 @@ function readTable(table: FlagTable, o: ReadOptions): { values: Record<string, u
     try {
       values[key] = texts === undefined ? flag.defaultValue : flag.convert(texts);
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
+      if (!(error instanceof RangeError || error instanceof PeerctlError)) throw error;
       o.problems.push(
         new PeerctlError("usage", `Cannot use ${named(flag, source, texts ?? [], o.goStyle)}: ${error.message}`),
       );

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { PeerctlError } from "../errors.ts";
 
 /** A program that a test needs beside Deno. */
-export type PeerTool = "go" | "cargo" | "openssl" | "ssh";
+export type PeerTool = "go" | "cargo" | "openssl" | "ssh" | "zsh" | "fish";
 
 /** What to tell someone who does not have it. */
 const INSTALL_HINTS: Record<PeerTool, string> = {
@@ -15,6 +15,8 @@ const INSTALL_HINTS: Record<PeerTool, string> = {
   cargo: "install Rust 1.80 or newer so that `cargo` is on PATH",
   openssl: "install the Debian package openssl",
   ssh: "install the Debian packages openssh-client and openssh-server",
+  zsh: "install the Debian package zsh",
+  fish: "install the Debian package fish",
 };
 
 /** Where the Go module and the Rust package lie, and where the Go programs are put (not committed). */

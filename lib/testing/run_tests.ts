@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Runs the tests, shows their output as it comes, and ends with one line of totals: `N passed, N failed, N skipped`. */
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** Colour codes, which deno test writes when it thinks a terminal reads. */
+// deno-lint-ignore no-control-regex -- the escape character is what is looked for.
+const COLOURS = /\u001b\[[0-9;]*m/g;
+
+/** What deno test says at its end; steps stand in brackets and belong to their tests. */
+const SUMMARY =
+  /^(?:ok|FAILED) \| (\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored(?: \(\d+ steps?\))?)?/;
+
+/** What requirePeer says about tests it has to skip. */
+const SKIP_REASON = /^Tests with .* are skipped: .*$/;
+
+/** What the end of a run said; undefined when it did not get that far. */
+interface Totals {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/**
+ * The unit tests: beside the code, needing nothing but Deno. Left out are black-box tests of commands (cmd/) and tests
+ * against peer programs (`*_peer_test.ts`).
+ */
+async function unitTests(folder = "lib"): Promise<string[]> {
+  const found: string[] = [];
+  for await (const entry of Deno.readDir(`${ROOT}${folder}`)) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) found.push(...await unitTests(path));
+    else if (path.endsWith("_test.ts") && !path.endsWith("_peer_test.ts")) found.push(path);
+  }
+  return found.sort();
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const files = args.includes("--unit") ? await unitTests() : [];
+  const rest = args.filter((arg) => arg !== "--unit");
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--frozen", "--no-prompt", ...rest, ...files],
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let totals: Totals | undefined;
+  const reasons = new Set<string>();
+  const readLine = (line: string) => {
+    const text = line.replaceAll(COLOURS, "");
+    const [, passed, failed, skipped] = SUMMARY.exec(text) ?? [];
+    if (passed !== undefined) {
+      totals = { passed: Number(passed), failed: Number(failed), skipped: Number(skipped ?? 0) };
+    }
+    if (SKIP_REASON.test(text)) reasons.add(text);
+  };
+  const [status] = await Promise.all([
+    child.status,
+    passOn(child.stdout, Deno.stdout, readLine),
+    passOn(child.stderr, Deno.stderr, readLine),
+  ]);
+  for (const reason of reasons) console.log(reason);
+  if (totals === undefined) console.log("The tests did not run to their end; see above.");
+  const { passed, failed, skipped } = totals ?? { passed: 0, failed: 1, skipped: 0 };
+  // A test file that cannot be loaded fails the run without being a failed test.
+  const shownFailed = !status.success && failed === 0 ? 1 : failed;
+  console.log(`${passed} passed, ${shownFailed} failed, ${skipped} skipped`);
+  return shownFailed > 0 ? 1 : 0;
+}
+
+/** Copies a child's stream to ours as it comes, and hands over each line. */
+async function passOn(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  target: { writable: WritableStream<Uint8Array> },
+  onLine: (line: string) => void,
+): Promise<void> {
+  const writer = target.writable.getWriter();
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    await writer.write(chunk);
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    lines.forEach(onLine);
+  }
+  onLine(rest);
+  writer.releaseLock();
+}
+
+if (import.meta.main) Deno.exitCode = await main(Deno.args);
