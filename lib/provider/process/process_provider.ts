@@ -211,7 +211,6 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
       const id = idOf(installationId, request.idempotencyKey);
       return turns.take(id, async () => {
         signal.throwIfAborted();
-        checkSocketPath(agentSocketOf(folderOf(id)), "agent socket");
         await createPrivateDir(stateDir);
         const known = await readRecord(folderOf(id));
         if (known === undefined) {
@@ -223,6 +222,7 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
           if (await isAlive(known)) return { ...await describe(known), running: true };
           await end(known, signal);
         }
+        checkSocketPath(agentSocketOf(folderOf(id)), "agent socket");
         const record = await boot(id, request, signal);
         log.info("Pod VM started", { instance: id, sandbox: record.sandboxId, address: record.address });
         return { ...await describe(record), running: true };

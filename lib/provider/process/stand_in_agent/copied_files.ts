@@ -127,7 +127,8 @@ async function makeParents(root: string, names: readonly string[], mode: number)
 
 async function makeDirectory(path: string, mode: number): Promise<void> {
   try {
-    await Deno.mkdir(path, { mode: (mode & PERMISSIONS) | OWNER_ALL });
+    await Deno.mkdir(path, { mode: OWNER_ALL });
+    await Deno.chmod(path, (mode & PERMISSIONS) | OWNER_ALL); // whatever the umask
     return;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
