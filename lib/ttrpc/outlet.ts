@@ -14,26 +14,27 @@ export interface Outlet {
   write(bytes: Uint8Array): void;
   /** True from the write that went over {@link FULL_BYTES} until all is written. */
   readonly full: boolean;
+  /** Bytes that were given to `write`. */
+  readonly written: number;
   /** Writes what waits, ends the writing side, and calls back when the kernel has all of it. */
   end(flushed: () => void): void;
 }
 
 export interface OutletOptions {
   readonly socket: Writable;
-  /** Counts what is written. */
-  readonly onBytes: (count: number) => void;
   readonly onFull: () => void;
   /** All is written after `onFull`. */
   readonly onDrained: () => void;
 }
 
 /** Creates the outlet; from then on nobody else writes to the socket. Write errors are left to its 'error' event. */
-export function createOutlet({ socket, onBytes, onFull, onDrained }: OutletOptions): Outlet {
+export function createOutlet({ socket, onFull, onDrained }: OutletOptions): Outlet {
   let queue: Uint8Array[] = [];
   /** Bytes in the queue plus bytes handed to the socket and not yet taken. */
   let pending = 0;
   let writing = 0;
   let full = false;
+  let written = 0;
 
   function send(bytes: Uint8Array): void {
     writing = bytes.byteLength;
@@ -68,7 +69,7 @@ export function createOutlet({ socket, onBytes, onFull, onDrained }: OutletOptio
   return {
     write(bytes) {
       pending += bytes.byteLength;
-      onBytes(bytes.byteLength);
+      written += bytes.byteLength;
       if (writing > 0) queue.push(bytes);
       else send(bytes);
       if (!full && pending > FULL_BYTES) {
@@ -78,6 +79,9 @@ export function createOutlet({ socket, onBytes, onFull, onDrained }: OutletOptio
     },
     get full() {
       return full;
+    },
+    get written() {
+      return written;
     },
     end(flushed) {
       for (const bytes of queue) socket.write(bytes);

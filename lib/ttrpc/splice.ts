@@ -68,7 +68,17 @@ type Obstacle = "server is full" | "too much is held" | "answers are not taken";
  */
 export function spliceTtrpc(options: SpliceOptions): Splice {
   const { client, server, rewriters, log } = options;
-  const stats = { toServerBytes: 0, toClientBytes: 0, requests: 0, responses: 0, held: 0 };
+  const stats = {
+    requests: 0,
+    responses: 0,
+    held: 0,
+    get toServerBytes() {
+      return toServer.written;
+    },
+    get toClientBytes() {
+      return toClient.written;
+    },
+  };
   const ids = createStreamIds(() => log.debug("TTRPC stream ids renumbered"));
   const obstacles = new Set<Obstacle>();
   let over = false;
@@ -76,13 +86,11 @@ export function spliceTtrpc(options: SpliceOptions): Splice {
 
   const toServer = createOutlet({
     socket: server,
-    onBytes: (count) => stats.toServerBytes += count,
     onFull: () => setObstacle("server is full", true),
     onDrained: () => setObstacle("server is full", false),
   });
   const toClient = createOutlet({
     socket: client,
-    onBytes: (count) => stats.toClientBytes += count,
     onFull: () => server.pause(),
     onDrained: () => {
       if (!over) server.resume();
