@@ -6,7 +6,10 @@ import { createRelayLife } from "./relay_life.ts";
 const timing = { startGraceMs: 10_000, lingerMs: 2_000 };
 const idle = { sandboxes: 0, clients: 0, isDraining: false };
 
-function withLife(o: { stay: boolean }, body: (life: ReturnType<typeof createRelayLife>, ends: string[]) => void): void {
+function withLife(
+  o: { stay: boolean },
+  body: (life: ReturnType<typeof createRelayLife>, ends: string[]) => void,
+): void {
   mock.timers.enable({ apis: ["setTimeout"] });
   const ends: string[] = [];
   const life = createRelayLife({ stay: o.stay, timing, onEnd: (reason) => ends.push(reason) });

@@ -27,6 +27,7 @@ export interface RelaySandboxes {
   open(request: OpenRequest, signal: AbortSignal): Promise<void>;
   /** Ends one sandbox, whatever its state; false when there is none of that id. */
   close(sandboxId: string): Promise<boolean>;
+  /** Ends all; openings fail with UNAVAILABLE. */
   closeAll(): Promise<void>;
   /** Gives later connections of one sandbox, or of all for "", new credentials; returns how many took them. */
   update(sandboxId: string, credentials: TlsCredentials): number;
@@ -141,29 +142,29 @@ export function createRelaySandboxes(options: RelaySandboxesOptions): RelaySandb
     entry.waiting++;
     const leave = () => {
       entry.waiting--;
-      if (entry.waiting === 0 && !entry.path) entry.cancel.abort();
+      if (entry.waiting === 0 && !entry.path) entry.cancel.abort(cancelled(entry.sandboxId));
     };
     if (signal.aborted) leave();
     else signal.addEventListener("abort", leave);
     try {
       await entry.opened;
     } catch (error) {
-      if (!entry.cancel.signal.aborted) throw error;
-      throw new PeerctlError("closed", `Cannot open sandbox "${entry.sandboxId}": cancelled`, { cause: error });
+      throw entry.cancel.signal.aborted ? entry.cancel.signal.reason : error;
     } finally {
       signal.removeEventListener("abort", leave);
     }
   }
 
-  function close(sandboxId: string): Promise<boolean> {
+  /** `reason` is what callers that wait for the opening are told. */
+  function close(sandboxId: string, reason: Error): Promise<boolean> {
     const entry = entries.get(sandboxId);
     if (!entry) return Promise.resolve(false);
-    entry.closing ??= end(entry);
+    entry.closing ??= end(entry, reason);
     return entry.closing.then(() => true);
   }
 
-  async function end(entry: Entry): Promise<void> {
-    entry.cancel.abort();
+  async function end(entry: Entry, reason: Error): Promise<void> {
+    entry.cancel.abort(reason);
     const path = await entry.opened.catch(() => undefined);
     if (path) {
       await path.close();
@@ -186,9 +187,9 @@ export function createRelaySandboxes(options: RelaySandboxesOptions): RelaySandb
       return isDraining;
     },
     open,
-    close,
+    close: (sandboxId) => close(sandboxId, cancelled(sandboxId)),
     async closeAll() {
-      await Promise.all([...entries.keys()].map(close));
+      await Promise.all([...entries.keys()].map((sandboxId) => close(sandboxId, relayEnds(sandboxId))));
     },
     update(sandboxId, credentials) {
       const chosen = sandboxId === "" ? [...entries.values()] : [entries.get(sandboxId)];
@@ -234,6 +235,15 @@ function describe(entry: Entry): MessageInitShape<typeof SandboxSchema> {
     host,
     port,
   };
+}
+
+function cancelled(sandboxId: string): PeerctlError {
+  return new PeerctlError("closed", `Cannot open sandbox "${sandboxId}": cancelled`);
+}
+
+/** Not an end for the sandbox: another relay can open it. */
+function relayEnds(sandboxId: string): RpcError {
+  return new RpcError(Code.unavailable, `Cannot open sandbox "${sandboxId}": this relay is ending`);
 }
 
 function isSame(entry: Entry, request: OpenRequest): boolean {

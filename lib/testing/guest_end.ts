@@ -33,7 +33,7 @@ export interface GuestEnd {
 export interface GuestEndOptions {
   readonly log: Logger;
   /** The name in its certificate; without one it speaks plain TCP. */
-  readonly tlsName?: string;
+  readonly tlsName?: string | undefined;
   readonly authority?: AutomaticTls;
   /** Connections that are closed at once, the first ones: an apf whose agent is not there yet. */
   readonly refuseFirst?: number;
@@ -75,27 +75,16 @@ export async function startGuestEnd(options: GuestEndOptions): Promise<GuestEnd>
     else socket.resume();
   };
 
-  const authority = options.authority ?? await createAutomaticTls();
   const host = "127.0.0.1";
-  const listener = tlsName === undefined ? await listenTcp({ host, port: 0, onConnection }) : await listenTls({
-    host,
-    port: 0,
-    credentials: { ca: authority.client.cert, ...(await authority.issueServer(tlsName)) },
-    profile: PROFILE,
-    requireClientCert: true,
-    onConnection,
-    log,
-  });
+  const secure = tlsName === undefined ? undefined : await makeTls(tlsName, options.authority);
+  const listener = secure
+    ? await listenTls({ host, port: 0, ...secure.server, onConnection, log })
+    : await listenTcp({ host, port: 0, onConnection });
 
   return {
     host,
     port: listener.address.port,
-    tls: tlsName === undefined ? undefined : {
-      serverName: tlsName,
-      credentials: { ca: authority.ca.cert, ...authority.client },
-      profile: PROFILE,
-      skipVerify: false,
-    },
+    tls: secure?.client,
     get connections() {
       return open.size;
     },
@@ -121,6 +110,20 @@ export async function startGuestEnd(options: GuestEndOptions): Promise<GuestEnd>
       server.close();
       for (const socket of open) socket.destroy();
       await Promise.all([listener.close(), ...ends]);
+    },
+  };
+}
+
+async function makeTls(serverName: string, known: AutomaticTls | undefined) {
+  const authority = known ?? await createAutomaticTls();
+  const credentials = { ca: authority.client.cert, ...(await authority.issueServer(serverName)) };
+  return {
+    server: { credentials, profile: PROFILE, requireClientCert: true },
+    client: {
+      serverName,
+      credentials: { ca: authority.ca.cert, ...authority.client },
+      profile: PROFILE,
+      skipVerify: false,
     },
   };
 }
