@@ -1,8 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Reads the three files of mutual TLS and watches them. */
+/** Reads the CA, certificate and key files of mutual TLS, and reads them again when they change. */
 
 import type { Logger } from "@logtape/logtape";
-import type { TlsCredentials } from "./tls.ts";
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import { PeerctlError } from "../errors.ts";
+import { checkCredentials, type TlsCredentials } from "./tls_credentials.ts";
+
+/** Longest file read, in bytes; tls_credentials.ts limits its text in the same way. */
+const MAX_FILE_BYTES = 1 << 20;
+
+/**
+ * How long the directories must be quiet before the files are read again, in milliseconds: three files are replaced one
+ * after the other, and a Kubernetes secret by several renames.
+ */
+const SETTLE_MS = 200;
 
 /** Paths; "" means not given. */
 export interface TlsFiles {
@@ -10,12 +22,117 @@ export interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;
 }
-export function loadTlsFiles(_files: TlsFiles): TlsCredentials {
-  throw new Error("not written yet");
+
+/**
+ * Reads the three files; with none given there are no credentials.
+ *
+ * Upstream takes a certificate without a CA, and then starts its first VM without client authentication; here all three
+ * belong together.
+ *
+ * @throws {PeerctlError} kind "config", one error for the first thing that is wrong: only some of the three are given,
+ * a file is unreadable, cannot be parsed, has expired or is not yet valid, or the key belongs to another certificate.
+ */
+export function loadTlsFiles(files: TlsFiles): TlsCredentials {
+  const named = [["CA", files.caFile], ["certificate", files.certFile], ["private key", files.keyFile]] as const;
+  const missing = named.filter(([, path]) => path === "").map(([what]) => what);
+  if (missing.length === named.length) return {};
+  if (missing.length > 0) {
+    throw new PeerctlError("config", `Cannot use TLS files: no ${missing.join(" and no ")} file is given`, {
+      hint: "give -ca-cert-file, -cert-file and -cert-key, or none of them",
+    });
+  }
+  const [ca, cert, key] = named.map(([what, path]) => readSmallFile(path, what));
+  const names = {
+    ca: `CA file "${files.caFile}"`,
+    cert: `certificate file "${files.certFile}"`,
+    key: `private key file "${files.keyFile}"`,
+  };
+  const credentials = { ca: ca!, cert: cert!, key: key! };
+  checkCredentials(credentials, names);
+  return credentials;
 }
-export function watchTlsFiles(
-  _files: TlsFiles,
-  _o: { onChange(credentials: TlsCredentials): void; log: Logger; signal: AbortSignal },
-): void {
-  throw new Error("not written yet");
+
+export interface WatchTlsFilesOptions {
+  onChange(credentials: TlsCredentials): void;
+  /** Reads the files again; {@link loadTlsFiles} unless a forwarder takes part of them from elsewhere. */
+  load?(): TlsCredentials;
+  readonly log: Logger;
+  /** Ends the watch. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Calls `onChange` with new credentials whenever a file has changed and all three fit together; until they do, the
+ * problem is logged and the old ones stay. Ends with `signal`.
+ *
+ * The directories are watched, not the files: a Kubernetes secret is a symbolic link that is exchanged beside them.
+ */
+export function watchTlsFiles(files: TlsFiles, o: WatchTlsFilesOptions): void {
+  const { log, signal } = o;
+  const paths = [files.caFile, files.certFile, files.keyFile].filter((path) => path !== "");
+  if (paths.length === 0 || signal.aborted) return;
+  let known = fingerprint(files);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function reload(): void {
+    timer = undefined;
+    const found = fingerprint(files);
+    if (found === known) return;
+    known = found;
+    try {
+      o.onChange(o.load === undefined ? loadTlsFiles(files) : o.load());
+    } catch (error) {
+      log.error("Changed certificate files cannot be used, the old ones stay", { error });
+    }
+  }
+
+  const watcher = Deno.watchFs([...new Set(paths.map((path) => dirname(path)))], { recursive: false });
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer);
+    watcher.close();
+  }, { once: true });
+  (async () => {
+    for await (const event of watcher) {
+      if (event.kind === "access" || signal.aborted) continue;
+      clearTimeout(timer);
+      timer = setTimeout(reload, SETTLE_MS);
+    }
+  })().catch((error) => {
+    if (!signal.aborted) log.error("Certificate files are no longer watched for changes", { error });
+  });
+}
+
+/** A hash of all three contents, to tell a change from a touch; unreadable counts as a content of its own. */
+function fingerprint(files: TlsFiles): string {
+  const hash = createHash("sha256");
+  for (const path of [files.caFile, files.certFile, files.keyFile]) {
+    try {
+      hash.update(Deno.readFileSync(path));
+    } catch (error) {
+      hash.update((error as Error).name);
+    }
+    hash.update("\0");
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * Reads one PEM file; `what` is what errors call it.
+ *
+ * @throws {PeerctlError} kind "config" when it cannot be read or is too long.
+ */
+export function readSmallFile(path: string, what: string): string {
+  const refuse = (why: string, cause?: unknown) =>
+    new PeerctlError("config", `Cannot read ${what} file "${path}": ${why}`, { cause });
+  try {
+    const { size, isDirectory } = Deno.statSync(path);
+    if (isDirectory) throw refuse("it is a directory");
+    if (size > MAX_FILE_BYTES) throw refuse(`${size} bytes, limit ${MAX_FILE_BYTES}`);
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof PeerctlError) throw error;
+    if (error instanceof Deno.errors.NotFound) throw refuse("there is no such file", error);
+    if (error instanceof Deno.errors.PermissionDenied) throw refuse("not allowed to read it", error);
+    throw refuse((error as Error).message, error);
+  }
 }
