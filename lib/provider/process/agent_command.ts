@@ -8,13 +8,25 @@
 const PLACEHOLDER = /\{(socket|dir)\}/g;
 
 /**
- * Splits a command line into program and arguments as a shell would, without expanding anything: blanks separate,
- * single quotes hold everything, double quotes all but `\"` and `\\`, a backslash holds the next character.
+ * Reads an agent command; empty for an empty text.
  *
- * @returns an empty array for an empty text.
  * @throws {RangeError} whose message goes on from "Cannot use -agent-command: ".
  */
 export function parseAgentCommand(text: string): string[] {
+  const words = splitWords(text);
+  if (words.length > 0 && !words.some((one) => one.search(PLACEHOLDER) !== -1)) {
+    throw new RangeError("it must hold {socket}, where the agent shall listen, or {dir}, the pod VM's folder");
+  }
+  return words;
+}
+
+/**
+ * Splits a command line as a shell would, without expanding anything: blanks separate, single quotes hold everything,
+ * double quotes all but `\"` and `\\`, a backslash holds the next character.
+ *
+ * @throws {RangeError} when a quote is not closed.
+ */
+export function splitWords(text: string): string[] {
   const words: string[] = [];
   let word: string | undefined;
   let quote = "";
@@ -39,9 +51,6 @@ export function parseAgentCommand(text: string): string[] {
   }
   if (quote !== "") throw new RangeError("a quote is not closed");
   if (word !== undefined) words.push(word);
-  if (words.length > 0 && !words.some((one) => one.search(PLACEHOLDER) !== -1)) {
-    throw new RangeError("it must hold {socket}, where the agent shall listen, or {dir}, the pod VM's folder");
-  }
   return words;
 }
 

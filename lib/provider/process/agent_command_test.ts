@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { fillAgentCommand, parseAgentCommand } from "./agent_command.ts";
+import { fillAgentCommand, parseAgentCommand, splitWords } from "./agent_command.ts";
 
-Deno.test("parseAgentCommand() splits as a shell does and expands nothing", () => {
+Deno.test("splitWords() splits as a shell does and expands nothing", () => {
   const cases: [string, string[]][] = [
     ["", []],
     ["  ", []],
@@ -11,10 +11,12 @@ Deno.test("parseAgentCommand() splits as a shell does and expands nothing", () =
     ["a\\ b $HOME 'it'\\''s' {socket}", ["a b", "$HOME", "it's", "{socket}"]],
     ['"a\\n" {socket}', ["a\\n", "{socket}"]],
   ];
-  for (const [text, words] of cases) assert.deepEqual(parseAgentCommand(text), words, text);
+  for (const [text, words] of cases) assert.deepEqual(splitWords(text), words, text);
 });
 
 Deno.test("parseAgentCommand() refuses an open quote and a command that does not say where to listen", () => {
+  assert.deepEqual(parseAgentCommand(""), []);
+  assert.deepEqual(parseAgentCommand("agent {dir}/s"), ["agent", "{dir}/s"]);
   assert.throws(() => parseAgentCommand("agent '{socket}"), /a quote is not closed/);
   assert.throws(() => parseAgentCommand("kata-agent"), /must hold \{socket\}/);
 });

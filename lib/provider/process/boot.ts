@@ -35,6 +35,8 @@ export interface BootOptions {
   readonly selfCommand: readonly string[];
   /** Empty for the stand-in agent. */
   readonly agentCommand: readonly string[];
+  /** More flags for the forwarder. */
+  readonly forwarderFlags: readonly string[];
   readonly env: Environment;
   readonly log: Logger;
 }
@@ -82,6 +84,7 @@ export function startProcesses(o: BootOptions, onStarted: (process: StartedProce
     POD_NAMESPACE,
     "-log-file",
     logOf(o, "forwarder"),
+    ...o.forwarderFlags,
   ];
   const how = { env: o.env, marker: o.marker, cwd: o.folder };
   onStarted({ role: "agent", ...launch(agent, how) });

@@ -44,6 +44,8 @@ export interface ProcessProviderOptions {
   readonly selfCommand: readonly string[];
   /** Program and arguments of the agent, see agent_command.ts; empty for the stand-in agent. */
   readonly agentCommand: readonly string[];
+  /** More flags for each forwarder, as a pod VM image has them in /etc/default/agent-protocol-forwarder. */
+  readonly forwarderFlags?: readonly string[];
   /** TCP port of the forwarder; every pod VM has an address of its own. */
   readonly forwarderPort: number;
   /** The environment of this process; only a few harmless names are handed on. */
@@ -107,6 +109,7 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
       port: forwarderPort,
       selfCommand,
       agentCommand,
+      forwarderFlags: options.forwarderFlags ?? [],
       env,
       log: log.with({ instance: id }),
     };

@@ -58,6 +58,7 @@ async function withProvider(body: (stage: Stage) => Promise<void>): Promise<void
         nodeName: "node-1",
         selfCommand: ["/bin/sh", "-c", SELF, "peerctl"],
         agentCommand: [],
+        forwarderFlags: ["-disable-tls"],
         forwarderPort: free.addr.port,
         env,
         log,
@@ -116,6 +117,9 @@ Deno.test("create() fills a private folder, starts agent and forwarder and remem
         "m",
       ),
     );
+    const apf = await Deno.readTextFile(`${folder}/apf.args`);
+    assert.match(apf, new RegExp(`^apf -config ${folder}/apf.json -listen ${address}:\\d+ -kata-agent-socket `));
+    assert.match(apf, / -log-file \S+\/forwarder.log -disable-tls$/m);
     assert.deepEqual(await provider.find("s1", never), instance);
     assert.equal(await provider.find("s2", never), undefined);
     await provider.delete(instance.id, never);
