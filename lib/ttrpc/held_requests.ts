@@ -3,7 +3,7 @@
 
 import { Buffer } from "node:buffer";
 import { PeerctlError } from "../errors.ts";
-import { type FrameHeader, MAX_PAYLOAD_BYTES, oversizeText } from "./frame.ts";
+import type { FrameHeader } from "./frame.ts";
 import { replacePayload, type RequestParts } from "./request_rewrite.ts";
 import type { Rewriter } from "./splice.ts";
 import { Code, RpcError } from "./status.ts";
@@ -186,10 +186,7 @@ export function createHeldRequests({ stats, onReady, onRefused, onRoom }: HeldRe
 /** Returns the request's frame with the new payload, or itself if that is the same. */
 function exchange({ header, frame }: TakenRequest, parts: RequestParts, payload: Uint8Array): Uint8Array {
   if (payload === parts.payload || Buffer.compare(payload, parts.payload) === 0) return frame;
-  const replaced = replacePayload(frame, header, parts, payload);
-  const length = header.length + replaced.byteLength - frame.byteLength;
-  if (length > MAX_PAYLOAD_BYTES) throw new RpcError(Code.resourceExhausted, oversizeText(length));
-  return replaced;
+  return replacePayload(frame, header, parts, payload);
 }
 
 function timedOut(): RpcError {

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Finds out, from as few bytes as possible, whether a request has a rewriter, and exchanges the payload of one that has. */
 
-import { Buffer } from "node:buffer";
-import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { type FrameHeader, HEADER_BYTES, writeHeader } from "./frame.ts";
+import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { type FrameHeader, HEADER_BYTES, MAX_PAYLOAD_BYTES, oversizeText, writeHeader } from "./frame.ts";
+import { Code, RpcError } from "./status.ts";
+import { delimited, messageSize, textSize, varint, writePrefix, writeText } from "./wire.ts";
 
-/** Envelope field numbers (ttrpc request.proto). */
+/** Fields of the envelope that matter here (PROTOCOL.md, "Envelope"). */
 const Field = { service: 1, method: 2, payload: 3, timeoutNanos: 4 } as const;
 
-/** Tags of the two fields that every known client writes first: number << 3 | length-delimited. */
-const SERVICE_TAG = Field.service << 3 | WireType.LengthDelimited;
-const METHOD_TAG = Field.method << 3 | WireType.LengthDelimited;
+/** Tags of the two fields that every known client writes first. */
+const SERVICE_TAG = delimited(Field.service);
+const METHOD_TAG = delimited(Field.method);
 
 /** Lengths below this are one byte of a varint. */
 const LONG_LENGTH = 0x80;
@@ -63,12 +64,14 @@ function startsAlike(bytes: Uint8Array, start: number, available: number, prefix
   return true;
 }
 
+/** What a request of this name begins with, in the plainest encoding. */
 function encodePrefix(name: string): Uint8Array {
   const slash = name.indexOf("/");
-  return new BinaryWriter()
-    .tag(Field.service, WireType.LengthDelimited).string(name.slice(0, slash))
-    .tag(Field.method, WireType.LengthDelimited).string(name.slice(slash + 1))
-    .finish();
+  const service = name.slice(0, slash);
+  const method = name.slice(slash + 1);
+  const prefix = new Uint8Array(textSize(service) + textSize(method));
+  writeText(prefix, writeText(prefix, 0, Field.service, service), Field.method, method);
+  return prefix;
 }
 
 /** What matters of a request frame, and where its payload lies. */
@@ -95,15 +98,25 @@ export function readRequestParts(frame: Uint8Array): RequestParts | undefined {
   try {
     while (reader.pos < reader.len) {
       const start = reader.pos;
-      const [number, wireType] = reader.tag();
-      if (number === Field.service && wireType === WireType.LengthDelimited) service = reader.string();
-      else if (number === Field.method && wireType === WireType.LengthDelimited) method = reader.string();
-      else if (number === Field.timeoutNanos && wireType === WireType.Varint) timeoutNanos = BigInt(reader.int64());
-      else if (number === Field.payload && wireType === WireType.LengthDelimited) {
-        payload = reader.bytes();
-        from = HEADER_BYTES + start;
-        to = HEADER_BYTES + reader.pos;
-      } else reader.skip(wireType, number);
+      const [field, wireType] = reader.tag();
+      switch ((field << 3) | wireType) {
+        case delimited(Field.service):
+          service = reader.string();
+          break;
+        case delimited(Field.method):
+          method = reader.string();
+          break;
+        case delimited(Field.payload):
+          payload = reader.bytes();
+          from = HEADER_BYTES + start;
+          to = HEADER_BYTES + reader.pos;
+          break;
+        case varint(Field.timeoutNanos):
+          timeoutNanos = BigInt(reader.int64());
+          break;
+        default:
+          reader.skip(wireType, field);
+      }
     }
   } catch {
     return undefined;
@@ -112,8 +125,9 @@ export function readRequestParts(frame: Uint8Array): RequestParts | undefined {
 }
 
 /**
- * Returns the frame with another payload; all else in it stays byte for byte. The new length is in its header, which
- * may be over the limit.
+ * Returns the frame with another payload; all else in its envelope stays byte for byte.
+ *
+ * @throws {RpcError} RESOURCE_EXHAUSTED when it would be over the size limit.
  */
 export function replacePayload(
   frame: Uint8Array,
@@ -121,8 +135,15 @@ export function replacePayload(
   parts: RequestParts,
   payload: Uint8Array,
 ): Uint8Array {
-  const field = new BinaryWriter().tag(Field.payload, WireType.LengthDelimited).bytes(payload).finish();
-  const replaced = Buffer.concat([frame.subarray(0, parts.from), field, frame.subarray(parts.to)]);
-  writeHeader(replaced, 0, { ...header, length: replaced.byteLength - HEADER_BYTES });
+  const { from, to } = parts;
+  const size = frame.byteLength - (to - from) + messageSize(payload.byteLength);
+  const length = size - HEADER_BYTES;
+  if (length > MAX_PAYLOAD_BYTES) throw new RpcError(Code.resourceExhausted, oversizeText(length));
+  const replaced = new Uint8Array(size);
+  replaced.set(frame.subarray(0, from));
+  writeHeader(replaced, 0, { ...header, length });
+  const start = writePrefix(replaced, from, Field.payload, payload.byteLength);
+  replaced.set(payload, start);
+  replaced.set(frame.subarray(to), start + payload.byteLength);
   return replaced;
 }
