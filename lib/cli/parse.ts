@@ -61,7 +61,9 @@ export function parseInvocation(
   const problems = [...selected.problems, ...scanned.problems];
   const read = (table: FlagTable) => readTable(table, { scanned, env, goStyle: command.goStyle, problems });
   const common = read(everyCommandFlags);
-  const own = tables.map(read);
+  // Without a choice nothing can be missing from a choice's flags.
+  const isChosen = command.selector === undefined || selected.name !== undefined;
+  const own = tables.map((table) => read(isChosen ? table : withoutRequired(table)));
   checkPositional(command, scanned.rest, problems);
   const isHelp = common.values.help === true || (scanned.given.get("h") ?? []).some((text) => parseBool(text) === true);
   return {
@@ -108,6 +110,10 @@ function selectChoice({ name, flags, selector }: Command, args: readonly string[
       },
     );
   return { tables, rest: word.startsWith("-") ? args : rest, problems: [problem] };
+}
+
+function withoutRequired(table: FlagTable): FlagTable {
+  return Object.fromEntries(Object.entries(table).map(([key, flag]) => [key, { ...flag, required: false }]));
 }
 
 interface ReadOptions {
