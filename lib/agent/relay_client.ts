@@ -38,6 +38,8 @@ export interface RelayClient {
   /** How many sandboxes took the credentials; "" stands for all. */
   update(sandboxId: string, credentials: TlsCredentials): Promise<number>;
   list(): Promise<Sandbox[]>;
+  /** Makes it take no new sandboxes and end with its last one; returns how many are left. */
+  drain(): Promise<number>;
   /** Resolves when the connection has ended, which a relay in order does only when it ends itself. */
   readonly closed: Promise<void>;
   disconnect(): void;
@@ -98,6 +100,7 @@ export async function connectRelay(
       return (await relay.update(request, options).catch(rethrow)).updated;
     },
     list: async () => (await relay.list({}, options).catch(rethrow)).sandboxes,
+    drain: async () => (await relay.drain({}, options).catch(rethrow)).sandboxes,
     closed: connection.closed.then(() => {}),
     disconnect: () => connection.close(),
   };
