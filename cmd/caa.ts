@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import type { Logger } from "@logtape/logtape";
 import { createRelayPool } from "../lib/agent/relay_pool.ts";
 import { createRelayStarter } from "../lib/agent/relay_spawn.ts";
+import { readBuildInfo } from "../lib/cli/build_info.ts";
 import { type CommandContext, defineCommand } from "../lib/cli/command.ts";
 import type { ValuesOf } from "../lib/cli/flags.ts";
 import { startHealth } from "../lib/daemon/health.ts";
@@ -21,10 +22,12 @@ import { createTtrpcServer } from "../lib/ttrpc/server.ts";
 import { caaFlags } from "./caa_flags.ts";
 import { providerChoices, startProvider } from "./caa_provider.ts";
 import { openAgentTls } from "./caa_tls.ts";
-import { BUILD } from "./version.ts";
 
 /** How long the startup probe waits for its own socket, in milliseconds. */
 const PROBE_TIMEOUT_MS = 2000;
+
+/** Digits of the commit that name a build in logs and to relays. */
+const COMMIT_DIGITS = 12;
 
 type Context = CommandContext<typeof caaFlags, typeof providerChoices>;
 export type CaaValues = ValuesOf<typeof caaFlags>;
@@ -67,6 +70,8 @@ restart of caa, and running pods do not notice.`,
 async function start(context: Context, log: Logger, signal: AbortSignal): Promise<Service> {
   const { values, selfCommand, env } = context;
   await using parts = new AsyncDisposableStack();
+  const { version, commit } = readBuildInfo();
+  const build = `${version}+${commit.slice(0, COMMIT_DIGITS)}`;
   const stopping = new AbortController();
   parts.defer(() => stopping.abort());
 
@@ -85,7 +90,7 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
       flags: ["-log-level", values.logLevel],
     }),
     onRelayLost: (_slot, ids) => sandboxes.relayLost(ids),
-    build: BUILD,
+    build,
     log,
   });
   parts.defer(() => relays.stop());
@@ -132,7 +137,7 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
   });
   parts.defer(() => health.stop());
 
-  log.info("Serving", { socket: values.socket, provider: provider.name, tls: agentTls.tls.mode, build: BUILD });
+  log.info("Serving", { socket: values.socket, provider: provider.name, tls: agentTls.tls.mode, build });
   const started = parts.move();
   return {
     closed: new Promise(() => {}),
