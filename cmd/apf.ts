@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `peerctl apf`: in a pod VM, takes agent calls from worker nodes and passes them to the kata-agent. */
 
+import { resolve } from "node:path";
 import type { Logger } from "@logtape/logtape";
 import { type Forwarder, startForwarder } from "../lib/agent/forwarder.ts";
 import { type ForwarderTlsSources, loadForwarderTls } from "../lib/agent/forwarder_tls.ts";
@@ -118,7 +119,7 @@ async function start(values: Values, log: Logger): Promise<Service> {
   }
   const forwarder = await startForwarder({
     listen: parseHostPort(values.listen, "-listen"),
-    agentSocket: values.agentSocket,
+    agentSocket: resolve(values.agentSocket),
     tls,
     rewriters: createGuestRewriters({ networkNamespacePath: values.podNamespace, log }),
     log,
