@@ -45,7 +45,7 @@ export interface Provider {
   verifyConfig(): Promise<void>;
 
   /**
-   * Resolves when the pod VM was started, before anything in it answers. When it fails or `signal` aborts,
+   * Resolves when the pod VM was started, maybe before anything in it answers. When it fails or `signal` aborts,
    * nothing of the instance is left.
    */
   create(request: CreateRequest, signal: AbortSignal): Promise<Instance>;

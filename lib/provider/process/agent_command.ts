@@ -4,6 +4,7 @@
 /**
  * Words an agent command may hold, anywhere in an argument: `{socket}` is the unix socket on which the agent must
  * listen, `{dir}` the folder of its pod VM, in which the agent finds what user data brought (apf.json, initdata, …).
+ * The agent must keep PEERCTL_VM in its environment: it is found again by that.
  */
 const PLACEHOLDER = /\{(socket|dir)\}/g;
 

@@ -8,15 +8,18 @@ import { PeerctlError } from "../../errors.ts";
 import { parseUserData } from "../../guest/user_data.ts";
 import { writePrivateFile } from "../../net/private_file.ts";
 import { fillAgentCommand } from "./agent_command.ts";
+import { isListening } from "./loopback_address.ts";
 import { type Environment, launch, type Launched } from "./launch.ts";
-import type { Marker } from "./process_identity.ts";
+import { isRunning, isRunningMarked, type Marker } from "./process_identity.ts";
 
 /** Where the agent of the pod VM in this folder listens. */
 export const agentSocketOf = (folder: string): string => join(folder, "agent.sock");
 
-/** How long an agent may take until its socket is there, in milliseconds; after that the relay waits for it. */
-const AGENT_START_MS = 10_000;
+/** How long agent and forwarder may take until they listen, in milliseconds; after that the relay waits for them. */
+const START_MS = 10_000;
 const POLL_MS = 10;
+/** How often a process is looked at before it counts as having dropped its marker. */
+const MARKER_LOOKS = 5;
 
 /** How much of the end of a log is looked at for the reason of an early end, in bytes. */
 const TAIL_BYTES = 4096;
@@ -92,23 +95,43 @@ export function startProcesses(o: BootOptions, onStarted: (process: StartedProce
 }
 
 /**
- * Waits until the agent's socket is there, so that a wrong command is reported now and not as an unreachable VM.
+ * Waits until both listen, so that a wrong command is reported now and with its reason, not later as an unreachable VM.
  *
  * @throws {PeerctlError} kind "config" when the agent or the forwarder ended; what `signal` was aborted with.
  */
-export async function waitForAgent(
+export async function waitForStart(
   o: BootOptions,
   processes: readonly StartedProcess[],
   signal: AbortSignal,
 ): Promise<void> {
   let early: { role: StartedProcess["role"]; code: number } | undefined;
   for (const { role, ended } of processes) ended.then(({ code }) => early ??= { role, code });
-  for (const until = performance.now() + AGENT_START_MS; performance.now() < until; await delay(POLL_MS)) {
+  for (const until = performance.now() + START_MS; performance.now() < until; await delay(POLL_MS)) {
     signal.throwIfAborted();
     if (early) throw await earlyEnd(o, early);
-    if (await isThere(agentSocketOf(o.folder))) return;
+    if (await isThere(agentSocketOf(o.folder)) && await isListening(o.address, o.port)) {
+      return await refuseWithoutMarker(o, processes);
+    }
   }
-  o.log.warn("Agent has no socket yet", { waited_ms: AGENT_START_MS });
+  o.log.warn("Pod VM does not listen yet", { waited_ms: START_MS });
+}
+
+/** Without the marker an agent could not be found again by a caa that did not start it. */
+async function refuseWithoutMarker(o: BootOptions, processes: readonly StartedProcess[]): Promise<void> {
+  for (const { role, identity } of processes) {
+    let hasMarker = false;
+    // Not at the first look: in the middle of exec a process shows no environment.
+    for (let look = 0; look < MARKER_LOOKS && !hasMarker; look++) {
+      if (look > 0) await delay(POLL_MS);
+      hasMarker = await isRunningMarked(identity, o.marker);
+    }
+    if (!hasMarker && isRunning(identity)) {
+      const name = o.marker.split("=")[0];
+      throw new PeerctlError("config", `Cannot start pod VM "${o.name}": its ${role} dropped ${name}`, {
+        hint: "have -agent-command keep its environment (sudo and env -i do not)",
+      });
+    }
+  }
 }
 
 async function earlyEnd(o: BootOptions, end: { role: StartedProcess["role"]; code: number }): Promise<PeerctlError> {

@@ -26,6 +26,9 @@ export interface EndOptions {
 /**
  * Kills all that carries `marker` until two scans in a row find nothing; a zombie counts as gone.
  *
+ * Forking and leaving the session do not help a process; giving itself another environment by exec does, unless it is a
+ * child that its parent ends by the pid.
+ *
  * @throws {PeerctlError} kind "state" when some are still there after the limit; what `signal` was aborted with.
  */
 export async function endMarked(marker: Marker, o: EndOptions = {}): Promise<void> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { chooseLoopbackAddress } from "./loopback_address.ts";
+import { chooseLoopbackAddress, isListening } from "./loopback_address.ts";
 
 /** A port that is free on 127.0.0.1, and so most likely on its neighbours. */
 function freePort(): number {
@@ -14,6 +14,15 @@ Deno.test("chooseLoopbackAddress() gives the same address again, outside 127.0.0
   assert.equal(choose("vm-1"), choose("vm-1"));
   assert.notEqual(choose("vm-1"), choose("vm-2"));
   for (let i = 0; i < 200; i++) assert.match(choose(`vm-${i}`), /^127\.(?!0\.0\.)\d+\.\d+\.(?!0$|255$)\d+$/);
+});
+
+Deno.test("isListening() tells a listener from none, and from one on another address", async () => {
+  const listener = Deno.listen({ hostname: "127.9.8.7", port: 0 });
+  const { port } = listener.addr;
+  assert.equal(await isListening("127.9.8.7", port), true);
+  assert.equal(await isListening("127.9.8.6", port), false);
+  listener.close();
+  assert.equal(await isListening("127.9.8.7", port), false);
 });
 
 Deno.test("chooseLoopbackAddress() passes over an address that is given away or listened on", () => {

@@ -13,7 +13,7 @@ import {
   provision,
   type StartedProcess,
   startProcesses,
-  waitForAgent,
+  waitForStart,
 } from "./boot.ts";
 import { endMarked } from "./end_processes.ts";
 import { type Environment, findProgram } from "./launch.ts";
@@ -23,6 +23,7 @@ import {
   type Marker,
   randomMarkerValue,
   readProcessSpace,
+  signalProcess,
   VM_MARKER_NAME,
 } from "./process_identity.ts";
 import { createTurns } from "./turns.ts";
@@ -121,7 +122,7 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
       startProcesses(bootOptions, (process) => processes.push(process));
       record = { ...record, processes: processes.map(({ role, identity }) => ({ role, ...identity })) };
       await writeRecord(folder, record);
-      await waitForAgent(bootOptions, processes, signal);
+      await waitForStart(bootOptions, processes, signal);
     } catch (error) {
       await end(record).catch((cause) => log.error("Pod VM could not be undone", { instance: id, error: cause }));
       throw error;
@@ -150,7 +151,9 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
           hint: "delete it from where it was started",
         });
       }
-      await Promise.all((started.get(id) ?? []).map((process) => process.reap()));
+      const children = started.get(id) ?? [];
+      for (const { identity } of children) signalProcess(identity, "SIGKILL"); // one may have dropped the marker
+      await Promise.all(children.map((child) => child.reap()));
       await removeFolder(folderOf(id));
       started.delete(id);
     } finally {

@@ -13,14 +13,20 @@ const log = getLogger(["peerctl", "test"]);
 const env = { PATH: "/usr/bin:/bin", AWS_SECRET_ACCESS_KEY: "secret" };
 const never = new AbortController().signal;
 
-/** Plays peerctl: writes its arguments down, lets a socket appear, runs on; a file "fail-apf" makes apf fail. */
+/** Plays peerctl: writes its arguments down, listens, runs on; a file "fail-apf" makes apf fail, after a while. */
+const LISTEN =
+  'const [hostname, port] = Deno.args[0].split(":"); Deno.listen({ hostname, port }); setInterval(() => {}, 1e9)';
 const SELF = `
 echo "$@" > "$PWD/$1.args"
 case "$1" in
-  stand-in-agent) touch "$3"; setsid sh -c 'sleep 1000 & exec sleep 1000' & ;;
-  apf) if [ -e ../../fail-apf ]; then echo "apf: error: no such luck" > "$PWD/forwarder.log"; exit 9; fi ;;
+  stand-in-agent)
+    touch "$3"
+    setsid sh -c 'sleep 1000 & exec sleep 1000' &
+    exec sleep 1000 ;;
+  apf)
+    if [ -e ../../fail-apf ]; then sleep 0.1; echo "apf: error: no such luck" > "$PWD/forwarder.log"; exit 9; fi
+    exec "${Deno.execPath()}" eval '${LISTEN}' "$5" ;;
 esac
-exec sleep 1000
 `;
 
 const request = (o: Partial<CreateRequest> = {}): CreateRequest => ({
@@ -169,6 +175,8 @@ Deno.test("create() that fails or is aborted leaves nothing", async () => {
     await none(make({ agentCommand: ["sh", "-c", "exit 5", "{socket}"] }).create(request(), never), {
       message: /its agent ended with exit code 5/,
     });
+    const wiping = ["sh", "-c", 'exec env -i /bin/sh -c "touch $0; exec sleep 1000"', "{socket}"];
+    await none(make({ agentCommand: wiping }).create(request(), never), { message: /its agent dropped PEERCTL_VM/ });
     const abort = new AbortController();
     const waiting = make({ agentCommand: ["sleep", "1000", "{socket}"] });
     using watcher = Deno.watchFs(stateDir);
@@ -182,7 +190,7 @@ Deno.test("create() that fails or is aborted leaves nothing", async () => {
 Deno.test("create() tells the last words of a forwarder that ended at once", async () => {
   await withProvider(async ({ dir, make }) => {
     await Deno.writeTextFile(`${dir}/fail-apf`, "");
-    const provider = make({ agentCommand: ["sh", "-c", "exec sleep 1000", "{socket}"] });
+    const provider = make();
     await assert.rejects(provider.create(request(), never), {
       message: /its forwarder ended with exit code 9/,
       hint: /no such luck/,

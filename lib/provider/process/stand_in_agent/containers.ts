@@ -12,6 +12,7 @@ const CONTAINER_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 const MAX_ID_LENGTH = 256;
 
 const MAX_CONTAINERS = 256;
+const SIGKILL = 9;
 /** Processes of one container that run, or have ended and may still be asked about. */
 const MAX_PROCESSES = 256;
 
@@ -61,8 +62,7 @@ export function createContainers(o: { addedEnv: Readonly<Record<string, string>>
   }
 
   async function removeNow(id: string, container: Container, limitMs: number | undefined): Promise<void> {
-    for (const process of container.processes.values()) if (process.state === "created") process.signal(9);
-    await endMarked(container.marker, limitMs === undefined ? {} : { limitMs });
+    await killAll(container, limitMs);
     await Promise.all(Array.from(container.processes.values(), (process) => process.exitStatus));
     await Promise.all(Array.from(container.processes.values(), (process) => process.release()));
     containers.delete(id);
@@ -132,7 +132,7 @@ export function createContainers(o: { addedEnv: Readonly<Record<string, string>>
       const name = signalName(number);
       if (name === undefined) return;
       if (container.first.state === "created") container.first.signal(number);
-      else if (name === "SIGKILL") await endMarked(container.marker);
+      else if (number === SIGKILL) await killAll(container);
       else for (const process of await findMarked(container.marker)) signalProcess(process, name);
     },
 
@@ -155,6 +155,12 @@ function refuseIfRemoving(id: string, container: Container): void {
   if (container.removing) {
     throw new RpcError(Code.failedPrecondition, `Cannot run anything in container "${id}": it is being removed`);
   }
+}
+
+/** Our own children by their handles, as one that wiped its environment carries no marker; then all that does. */
+async function killAll(container: Container, limitMs?: number): Promise<void> {
+  for (const process of container.processes.values()) process.signal(SIGKILL);
+  await endMarked(container.marker, limitMs === undefined ? {} : { limitMs });
 }
 
 /** Forgets the oldest ended process when there are too many: nobody asks about it any more. */

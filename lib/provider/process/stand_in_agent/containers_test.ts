@@ -73,6 +73,17 @@ Deno.test("remove() ends what left its session and process group, and answers wh
   assert.throws(() => containers.create("c3", "", run("exit")), { code: Code.failedPrecondition });
 });
 
+Deno.test("remove() ends a process that has wiped its environment", async () => {
+  const containers = createContainers({ addedEnv: {} });
+  containers.create("c1", "c1", run("exec env -i /bin/sh -c 'echo up; read line'"));
+  containers.start("c1");
+  const { stdout, exitStatus } = containers.process("c1", "");
+  assert.equal(text(await stdout.read(100, never)), "up\n");
+  await containers.remove("c1");
+  assert.equal(await exitStatus, 137);
+  await containers.end();
+});
+
 Deno.test("signalAll() reaches descendants, also before the start", async () => {
   const containers = createContainers({ addedEnv: {} });
   containers.create("c1", "c1", run("(trap 'echo usr1; exit' USR1; echo up; while :; do sleep 0.01; done) & wait"));
