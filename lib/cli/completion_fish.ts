@@ -4,14 +4,13 @@
 import type { CompletedCommand, CompletedFlag, Completes } from "./completion_model.ts";
 
 export function fishCompletion(commands: readonly CompletedCommand[]): string {
-  const names = commands.flatMap((command) => command.names);
   const lines = [
     "# Completion of peerctl for fish. Load it with: peerctl completion fish | source",
     "complete -c peerctl -f",
     ...commands.map((command) =>
-      complete("peerctl", atStart(names), `-a ${command.name} -d ${quoted(command.summary)}`)
+      complete("peerctl", "__fish_use_subcommand", `-a ${command.name} -d ${quoted(command.summary)}`)
     ),
-    complete("peerctl", atStart(names), "-a help -d 'Show help'"),
+    complete("peerctl", "__fish_use_subcommand", "-a help -d 'Show help'"),
     complete(
       "peerctl",
       "__fish_seen_subcommand_from help",
@@ -64,10 +63,6 @@ function values(what: Completes): string {
     case "anything":
       return "-f";
   }
-}
-
-function atStart(names: readonly string[]): string {
-  return `not __fish_seen_subcommand_from ${names.join(" ")} help`;
 }
 
 function complete(program: string, condition: string, words: string): string {

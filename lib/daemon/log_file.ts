@@ -35,6 +35,7 @@ export function openLogFile(path: string, maxBytes: number): LogFile {
       try {
         if (size > 0 && size + bytes.byteLength > maxBytes) {
           close();
+          size = 0;
           Deno.renameSync(path, `${path}.1`);
         }
         if (file === undefined) open();
