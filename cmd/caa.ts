@@ -139,9 +139,10 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
 
   log.info("Serving", { socket: values.socket, provider: provider.name, tls: agentTls.tls.mode, build });
   const started = parts.move();
+  const closed = Promise.withResolvers<void>();
   return {
-    closed: new Promise(() => {}),
-    stop: () => started.disposeAsync(),
+    closed: closed.promise,
+    stop: () => started.disposeAsync().finally(closed.resolve),
     reload: () => agentTls.reload(),
   };
 }
