@@ -61,9 +61,14 @@ Deno.test("encodeCloudConfig() keeps any Unicode text", () => {
   );
 });
 
-Deno.test("encodeCloudConfig() is read byte for byte by PyYAML, which cloud-init uses", {
-  ignore: spawnSync("python3", ["-c", "import yaml"]).status !== 0,
-}, () => {
+/** Skipped by hand without PyYAML, with a plain line; in CI it fails then, for a green CI has no gap in it. */
+function requirePyYaml(): { ignore: boolean } {
+  const isMissing = spawnSync("python3", ["-c", "import yaml"]).status !== 0 && Deno.env.get("CI") !== "true";
+  if (isMissing) console.log("A test with PyYAML is skipped: install the Debian package python3-yaml");
+  return { ignore: isMissing };
+}
+
+Deno.test("encodeCloudConfig() is read byte for byte by PyYAML, which cloud-init uses", requirePyYaml(), () => {
   const script = "import json,sys,yaml;print(json.dumps(yaml.safe_load(sys.stdin.buffer.read())))";
   const input = encodeCloudConfig(awkward.map((content) => ({ path, content })));
   const run = spawnSync("python3", ["-c", script], { input, encoding: "utf8" });
