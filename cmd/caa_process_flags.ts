@@ -24,8 +24,18 @@ const forwarderOptions: Flag<readonly string[]> = {
   convert: (texts) => splitWords(texts.at(-1) ?? ""),
 };
 
+const forwarderCommand: Flag<readonly string[]> = {
+  ...stringFlag("forwarder-command", {
+    placeholder: "COMMAND",
+    help: "forwarder of each pod VM instead of peerctl apf; it must take the flags of apf",
+  }),
+  defaultValue: [],
+  convert: (texts) => splitWords(texts.at(-1) ?? ""),
+};
+
 export const processProviderFlags = {
   agentCommand,
+  forwarderCommand,
   forwarderOptions,
   allowProcessInCluster: boolFlag("allow-process-in-cluster", {
     help: "run pods without isolation even though NODE_NAME is set",

@@ -39,6 +39,7 @@ export async function startProvider(options: StartProviderOptions): Promise<Prov
     nodeName: values.nodeName,
     selfCommand,
     agentCommand: choice.values.agentCommand,
+    forwarderCommand: choice.values.forwarderCommand,
     forwarderFlags: [...(values.disableTls ? ["-disable-tls"] : []), ...choice.values.forwarderOptions],
     forwarderPort: values.forwarderPort,
     env,

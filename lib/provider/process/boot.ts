@@ -40,6 +40,8 @@ export interface BootOptions {
   readonly agentCommand: readonly string[];
   /** More flags for the forwarder. */
   readonly forwarderFlags: readonly string[];
+  /** Empty for `peerctl apf`. */
+  readonly forwarderCommand: readonly string[];
   readonly env: Environment;
   readonly log: Logger;
 }
@@ -74,9 +76,9 @@ export function startProcesses(o: BootOptions, onStarted: (process: StartedProce
       logOf(o, "agent"),
     ]
     : fillAgentCommand(o.agentCommand, { socket, dir: o.folder });
+  const isOwn = o.forwarderCommand.length === 0;
   const forwarder = [
-    ...o.selfCommand,
-    "apf",
+    ...(isOwn ? [...o.selfCommand, "apf", "-log-file", logOf(o, "forwarder")] : o.forwarderCommand),
     "-config",
     join(o.folder, "apf.json"),
     "-listen",
@@ -85,8 +87,6 @@ export function startProcesses(o: BootOptions, onStarted: (process: StartedProce
     socket,
     "-pod-namespace",
     POD_NAMESPACE,
-    "-log-file",
-    logOf(o, "forwarder"),
     ...o.forwarderFlags,
   ];
   const how = { env: o.env, marker: o.marker, cwd: o.folder };

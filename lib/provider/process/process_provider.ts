@@ -47,6 +47,8 @@ export interface ProcessProviderOptions {
   readonly agentCommand: readonly string[];
   /** More flags for each forwarder, as a pod VM image has them in /etc/default/agent-protocol-forwarder. */
   readonly forwarderFlags?: readonly string[];
+  /** Program and first arguments of a forwarder that takes apf's flags; absent or empty for `peerctl apf`. */
+  readonly forwarderCommand?: readonly string[];
   /** TCP port of the forwarder; every pod VM has an address of its own. */
   readonly forwarderPort: number;
   /** The environment of this process; only a few harmless names are handed on. */
@@ -111,6 +113,7 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
       selfCommand,
       agentCommand,
       forwarderFlags: options.forwarderFlags ?? [],
+      forwarderCommand: options.forwarderCommand ?? [],
       env,
       log: log.with({ instance: id }),
     };
@@ -205,7 +208,9 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
       };
       await check(readProcessSpace);
       await check(() => findProgram(selfCommand[0] ?? "", env));
-      if (agentCommand[0] !== undefined) await check(() => findProgram(agentCommand[0] ?? "", env));
+      for (const [program] of [agentCommand, options.forwarderCommand ?? []]) {
+        if (program !== undefined) await check(() => findProgram(program, env));
+      }
       await check(() => checkSocketPath(agentSocketOf(folderOf(idOf("", ""))), "agent socket"));
       await check(() => chooseLoopbackAddress({ seed: installationId, port: forwarderPort, taken: new Set() }));
       await check(() => createPrivateDir(stateDir));
