@@ -78,7 +78,7 @@ export function startProcesses(o: BootOptions, onStarted: (process: StartedProce
     : fillAgentCommand(o.agentCommand, { socket, dir: o.folder });
   const isOwn = o.forwarderCommand.length === 0;
   const forwarder = [
-    ...(isOwn ? [...o.selfCommand, "apf", "-log-file", logOf(o, "forwarder")] : o.forwarderCommand),
+    ...(isOwn ? [...o.selfCommand, "apf"] : o.forwarderCommand),
     "-config",
     join(o.folder, "apf.json"),
     "-listen",
@@ -87,6 +87,7 @@ export function startProcesses(o: BootOptions, onStarted: (process: StartedProce
     socket,
     "-pod-namespace",
     POD_NAMESPACE,
+    ...(isOwn ? ["-log-file", logOf(o, "forwarder")] : []),
     ...o.forwarderFlags,
   ];
   const how = { env: o.env, marker: o.marker, cwd: o.folder };
