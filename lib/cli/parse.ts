@@ -55,7 +55,7 @@ export function parseInvocation(
   const flags = tables.flatMap((table) => Object.values(table));
   const scanned = scanArguments(selected.rest, {
     flags: [...flags, ...Object.values(everyCommandFlags), { ...everyCommandFlags.help, name: "h" }]
-      .map(({ name, kind }) => ({ name, bare: kind === "bool" })),
+      .map(({ name, kind }) => ({ name, takes: kind === "bool" ? "equals" : kind === "refused" ? "maybe" : "word" })),
     goStyle: command.goStyle,
   });
   const problems = [...selected.problems, ...scanned.problems];

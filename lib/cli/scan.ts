@@ -7,8 +7,11 @@ import { suggest } from "./suggest.ts";
 /** What the scan must know of a flag. */
 export interface Scannable {
   readonly name: string;
-  /** True when it stands alone and takes a value only with `=`. */
-  readonly bare: boolean;
+  /**
+   * "equals": it stands alone and takes a value only with `=`. "word": it takes the next word, whatever that is.
+   * "maybe": it takes the next word unless that is missing or begins with a dash; for flags that are only refused.
+   */
+  readonly takes: "equals" | "word" | "maybe";
 }
 
 export interface ScanOptions {
@@ -62,8 +65,8 @@ export function scanArguments(args: readonly string[], o: ScanOptions): Scanned 
       continue;
     }
     let text = value;
-    if (text === undefined && flag.bare) text = "true";
-    if (text === undefined) text = args[++i];
+    const standsAlone = flag.takes === "equals" || (flag.takes === "maybe" && args[i + 1]?.startsWith("-") !== false);
+    if (text === undefined) text = standsAlone ? "true" : args[++i];
     if (text === undefined) {
       problems.push(new PeerctlError("usage", `Cannot use ${dashed(flag.name, o.goStyle)}: it needs a value`));
       break;

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { scanArguments } from "./scan.ts";
 
 const flags = [
-  { name: "ca-cert-file", bare: false },
-  { name: "listen", bare: false },
-  { name: "disable-tls", bare: true },
-];
+  { name: "ca-cert-file", takes: "word" },
+  { name: "listen", takes: "word" },
+  { name: "disable-tls", takes: "equals" },
+  { name: "tunnel", takes: "maybe" },
+] as const;
 
 function scan(args: string[], goStyle = true) {
   const { given, rest, problems } = scanArguments(args, { flags, goStyle });

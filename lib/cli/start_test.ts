@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { createWriter } from "./start.ts";
+import { createWriter, readStart } from "./start.ts";
 
 Deno.test("createWriter() writes all of a text, however little the stream takes at once", () => {
   const written: number[] = [];
@@ -44,4 +44,25 @@ Deno.test("createWriter() reports any other failure", () => {
     },
   });
   assert.throws(() => write("a"), Deno.errors.NotCapable);
+});
+
+Deno.test("readStart() takes PEERCTL_ARGV0 out of the environment and starts again what PEERCTL_SELF names", () => {
+  Deno.env.set("PEERCTL_ARGV0", "/opt/bin/caa");
+  Deno.env.set("PEERCTL_SELF", "/opt/bin/peerctl");
+  try {
+    const start = readStart({ names: ["caa"], mainUrl: import.meta.url });
+    assert.deepEqual([start.calledAs, start.selfCommand], ["caa", ["/opt/bin/peerctl"]]);
+    assert.equal(start.env.PEERCTL_ARGV0, undefined);
+    assert.equal(Deno.env.get("PEERCTL_ARGV0"), undefined);
+  } finally {
+    Deno.env.delete("PEERCTL_SELF");
+  }
+});
+
+Deno.test("readStart() starts again the file that was started, with this deno and its configuration", () => {
+  const start = readStart({ names: ["caa"], mainUrl: import.meta.url });
+  const file = new URL(import.meta.url).pathname;
+  assert.equal(start.calledAs, "");
+  assert.equal(start.selfCommand[0], Deno.execPath());
+  assert.deepEqual(start.selfCommand.slice(-3), ["--config", file.replace(/[^/]+$/, "deno.json"), file]);
 });
