@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `peerctl apf`: in a pod VM, takes agent calls from worker nodes and passes them to the kata-agent. */
 
-import { resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import type { Logger } from "@logtape/logtape";
 import { type Forwarder, startForwarder } from "../lib/agent/forwarder.ts";
 import { type ForwarderTlsSources, loadForwarderTls } from "../lib/agent/forwarder_tls.ts";
@@ -111,6 +111,9 @@ async function start(values: Values, log: Logger): Promise<Service> {
     configPath: values.config,
     skipVerify: values.tlsSkipVerify,
   };
+  if (!isAbsolute(values.podNamespace)) {
+    throw new PeerctlError("config", `Cannot use -pod-namespace "${values.podNamespace}": it is not an absolute path`);
+  }
   const tls = values.disableTls ? undefined : loadForwarderTls(sources);
   if (tls === undefined) {
     log.warn("TLS is disabled: anyone who reaches this port gives orders to the agent, in clear text");

@@ -110,6 +110,7 @@ Deno.test("apf says in one line why it does not start", () =>
       [config, ["-ca-cert-file", missing], 1, /CA file ".*missing": there is no such file/],
       [{}, ["-disable-tls", "-listen", "nonsense"], 1, /Cannot use -listen "nonsense"/],
       [{}, ["-disable-tls", "-kata-agent-socket", `/${"x".repeat(120)}`], 1, /107/],
+      [{}, ["-disable-tls", "-pod-namespace", ""], 1, /Cannot use -pod-namespace "": it is not an absolute path/],
       [{}, ["-host-interface", "eth0"], 2, /-host-interface/],
       [{}, ["-secure-comms"], 2, /-secure-comms/],
       [{}, ["-bogus"], 2, /bogus/],
