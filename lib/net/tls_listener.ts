@@ -47,7 +47,14 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
   const refusals = createRefusalLog(o.log);
   /** Connections whose handshake is not done, by peer. */
   const handshakes = new Map<string, { raw: net.Socket; timer: ReturnType<typeof setTimeout> }>();
+  /** Connections that we ended ourselves: what the runtime says of them afterwards is no news. */
+  const abandoned = new WeakSet<net.Socket>();
   let closed = false;
+
+  function abandon(raw: net.Socket): void {
+    abandoned.add(raw);
+    raw.destroy();
+  }
 
   function endHandshake(peer: string): void {
     clearTimeout(handshakes.get(peer)?.timer);
@@ -66,7 +73,7 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
     const peer = peerOf(raw);
     const timer = setTimeout(() => {
       refusals.broken(peer, `no handshake within ${handshakeTimeoutMs} ms`);
-      raw.destroy();
+      abandon(raw);
     }, handshakeTimeoutMs);
     handshakes.set(peer, { raw, timer });
     raw.once("close", () => endHandshake(peer));
@@ -86,6 +93,7 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
     socket.destroy();
     // The TLS socket has lost its address by now; the TCP socket below it has not, and only `_parent` leads there.
     const raw = (socket as { _parent?: net.Socket })._parent;
+    if (raw && abandoned.has(raw)) return;
     const peer = raw ? peerOf(raw) : "unknown";
     // The runtime lets a handshake with a bad client certificate finish and drops it then: the code is kept here only.
     const code = socket.authorizationError as unknown as string | null | undefined;
@@ -100,7 +108,7 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
     update: (credentials) => server.setSecureContext(serverContext(credentials, profile, requireClientCert)),
     async close() {
       closed = true;
-      for (const { raw } of handshakes.values()) raw.destroy();
+      for (const { raw } of handshakes.values()) abandon(raw);
       await close();
     },
   };
