@@ -44,7 +44,9 @@ export default defineCommand({
   description:
     `Holds the agent sockets and the connections to pod VMs for caa, which tells it what to open and close over a
 control socket. caa starts one when none runs; it ends within three seconds of its last sandbox. As a unit of its own it
-runs with -stay, and caa with -relay wait. When a relay is stopped, the pods it carries end.`,
+runs with -stay, and caa with -relay wait. When a relay is stopped, the pods it carries end.
+
+Without -stay and -log-file it logs to relay.log in the folder of its slot.`,
   flags,
   goStyle: true,
   examples: [

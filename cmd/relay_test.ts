@@ -94,6 +94,29 @@ Deno.test("relay that is stopped takes its sandboxes along, says so and leaves n
   });
 });
 
+Deno.test("relay that is killed is noticed, and the next one in its slot opens the same sandbox again", async () => {
+  await withTempDir(async (parent) => {
+    const guest = await startGuestEnd({ log });
+    const dir = join(parent, "relay");
+    const { host, port } = guest;
+    const sandbox = { sandboxId: "s1", agentSocket: join(parent, "agent.ttrpc"), host, port, timeoutMs: 10_000n };
+    try {
+      for (let round = 0; round < 2; round++) {
+        await using process = startPeerctl(["relay", "-dir", dir]);
+        const relay = await untilConnected(dir);
+        await relay.open(sandbox, never);
+        const agent = createTtrpcClient(await dialUnix(sandbox.agentSocket));
+        await agent.call("grpc.Health", "Check", new Uint8Array());
+        await process.kill();
+        await Promise.all([relay.closed, agent.closed, guest.untilConnections(0)]);
+        assert.equal(await connectRelay({ dir, slot: "0", build: "test" }), undefined);
+      }
+    } finally {
+      await guest.stop();
+    }
+  });
+});
+
 Deno.test("relay keeps its own log, puts a full one aside once and prints nothing", async () => {
   await withTempDir(async (parent) => {
     const { folder, log: logFile } = relaySlotPaths(join(parent, "relay"), "0");

@@ -90,6 +90,7 @@ export function createRelayLaunch(options: RelayLaunchOptions): RelayLaunch {
 
   /** Callers that want the same slot share one start; one that gives up leaves it to the others. */
   async function start(slot: string, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw cancelled(signal);
     let common = starting.get(slot);
     if (!common) {
       common = startAndMeet(slot).finally(() => starting.delete(slot));
@@ -133,11 +134,14 @@ export function createRelayLaunch(options: RelayLaunchOptions): RelayLaunch {
   };
 }
 
+function cancelled(signal: AbortSignal): PeerctlError {
+  return new PeerctlError("closed", "Cannot wait for a relay: cancelled", { cause: signal.reason });
+}
+
 /** @throws {PeerctlError} kind "closed" as soon as `signal` aborts. */
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () =>
-      reject(new PeerctlError("closed", "Cannot wait for a relay: cancelled", { cause: signal.reason }));
+    const onAbort = () => reject(cancelled(signal));
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort);
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));

@@ -9,7 +9,7 @@ export interface RelayTiming {
 }
 
 /** The issue allows three seconds from the last sandbox to the end of the process. */
-export const DEFAULT_RELAY_TIMING: RelayTiming = { startGraceMs: 10_000, lingerMs: 2_000 };
+export const DEFAULT_RELAY_TIMING: RelayTiming = { startGraceMs: 10_000, lingerMs: 1_500 };
 
 export interface RelayLoad {
   readonly sandboxes: number;

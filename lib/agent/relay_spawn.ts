@@ -35,6 +35,8 @@ export interface RelayStarterOptions {
   /** The environment of this process. */
   readonly env: Environment;
   readonly log: Logger;
+  /** A relay that was started as a process has ended while we live. */
+  onEnd?(slot: string, status: Deno.CommandStatus): void;
   /** For tests; /proc/self/cgroup if absent. */
   readonly cgroupFile?: string;
 }
@@ -61,8 +63,14 @@ export function createRelayStarter(options: RelayStarterOptions): RelayStarter {
         why = toPeerctlError(error).message;
       }
     }
-    const pid = spawnDetached(command, relayEnv);
-    log.info("Relay started", { slot, relay_pid: pid });
+    const child = spawnDetached(command, relayEnv);
+    log.info("Relay started", { slot, relay_pid: child.pid });
+    // Asked for also because a relay that ends before us would stay a zombie otherwise.
+    child.status.then((status) => {
+      // Not a warning: it may only have lost the slot to another caa's. Its stderr is nowhere, so this is the trace.
+      if (!status.success) log.info("Relay process failed", { slot, relay_pid: child.pid, code: status.code });
+      options.onEnd?.(slot, status);
+    });
     warn(lifeWarning(unit, env, why));
   }
 
@@ -93,12 +101,8 @@ export function relayEnvironment(env: Environment): Record<string, string> {
   return Object.fromEntries(kept.filter(([, value]) => value !== undefined && value !== ""));
 }
 
-/**
- * Starts `command` in a session of its own, with nothing of ours: no stdio, no descriptors, no environment, no folder.
- *
- * @returns its process id.
- */
-function spawnDetached(command: readonly string[], env: Record<string, string>): number {
+/** Starts `command` in a session of its own, with nothing of ours: no stdio, no descriptors, no environment, no folder. */
+function spawnDetached(command: readonly string[], env: Record<string, string>): Deno.ChildProcess {
   const [program, ...args] = command;
   if (program === undefined) throw new TypeError("Cannot start a relay: no program is given");
   keepDescriptorsFromChildren();
@@ -114,9 +118,7 @@ function spawnDetached(command: readonly string[], env: Record<string, string>):
       stderr: "null",
     }).spawn();
     child.unref();
-    // Awaited by nobody, but asked for: a relay that ends before us would stay a zombie otherwise.
-    child.status.catch(() => {});
-    return child.pid;
+    return child;
   } catch (error) {
     throw new PeerctlError("config", `Cannot start relay with "${program}": ${toPeerctlError(error).message}`, {
       cause: error,

@@ -16,7 +16,7 @@ interface Setup {
   fakeSystemdRun(code: number): Promise<void>;
   /** What it wrote; undefined if it was not called. */
   systemdRunCall(): { args: string[]; env: string[] } | undefined;
-  /** Resolves with the arguments of the relay that was started as a process. */
+  /** Resolves with the arguments of the relay that was started as a process, once that has ended. */
   relayCall(): Promise<string[]>;
 }
 
@@ -27,8 +27,9 @@ async function withStarter(body: (setup: Setup) => Promise<void>): Promise<void>
     await Deno.mkdir(bin);
     const dir = join(parent, "relay");
     const [called, spawned, cgroupFile] = [join(parent, "called"), join(parent, "spawned"), join(parent, "cgroup")];
+    let ended = Promise.withResolvers<Deno.CommandStatus>();
     const peerctl = join(bin, "peerctl");
-    await writeProgram(peerctl, `printf '%s\\n' "$@" >${spawned}.part; /bin/mv ${spawned}.part ${spawned}`);
+    await writeProgram(peerctl, `printf '%s\\n' "$@" >${spawned}`);
     await Deno.writeTextFile(cgroupFile, "0::/system.slice/cloud-api-adaptor.service\n");
     const read = (path: string) => {
       try {
@@ -48,6 +49,7 @@ async function withStarter(body: (setup: Setup) => Promise<void>): Promise<void>
         env: { PATH: bin, INVOCATION_ID: "0123", AZURE_CLIENT_SECRET: "s3cret", LANG: "C" },
         log,
         cgroupFile,
+        onEnd: (_, status) => ended.resolve(status),
       },
       fakeSystemdRun: (code) =>
         writeProgram(
@@ -59,17 +61,15 @@ async function withStarter(body: (setup: Setup) => Promise<void>): Promise<void>
         return args && { args, env: read(`${called}.env`) ?? [] };
       },
       async relayCall() {
-        const take = () => {
-          const args = read(spawned);
-          if (args) Deno.removeSync(spawned);
-          return args;
-        };
-        using watcher = Deno.watchFs(parent);
-        const changes = watcher[Symbol.asyncIterator]();
-        for (let args = take();; args = take()) {
-          if (args) return args;
-          await changes.next();
+        // What was started does not keep this process alive; here something has to.
+        const awake = setInterval(() => {}, 1_000);
+        try {
+          assert.equal((await ended.promise).code, 0);
+        } finally {
+          clearInterval(awake);
         }
+        ended = Promise.withResolvers();
+        return read(spawned) ?? [];
       },
     });
   });
