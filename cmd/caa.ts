@@ -137,7 +137,13 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
   });
   parts.defer(() => health.stop());
 
-  log.info("Serving", { socket: values.socket, provider: provider.name, tls: agentTls.tls.mode, build });
+  log.info("Serving", {
+    socket: values.socket,
+    provider: provider.name,
+    tls: agentTls.tls.mode,
+    build,
+    probe_port: health.address.port,
+  });
   const started = parts.move();
   const closed = Promise.withResolvers<void>();
   return {

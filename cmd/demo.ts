@@ -44,7 +44,9 @@ is a stand-in that runs processes without isolation; everything else is what run
         await playShim({ hypervisorSocket: node.hypervisorSocket, sandboxId, steps, signal: interrupts.signal });
       } catch (error) {
         failure = error;
-        if (output.format === "text") output.note(`the log of caa ends with:\n${node.logTail()}`);
+        if (output.format === "text" && !interrupts.signal.aborted) {
+          output.note(`the log of caa ends with:\n${node.logTail()}`);
+        }
       }
       await steps.step("stop caa", async () => {
         await node.stop();

@@ -4,15 +4,13 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "@logtape/logtape";
-import { isSlotTaken, listSlots, relaySlotPaths } from "../agent/relay_slot.ts";
+import { connectRelay } from "../agent/relay_client.ts";
+import { isSlotTaken, listSlots } from "../agent/relay_slot.ts";
 import { PeerctlError } from "../errors.ts";
 import { retry } from "../net/retry.ts";
 import { dialUnix } from "../net/unix_socket.ts";
-import { Relay } from "../proto/gen/relay_pb.ts";
 import { createProcessProvider } from "../provider/process/process_provider.ts";
 import { openStateDir } from "../sandbox/state_dir.ts";
-import { createTtrpcClient } from "../ttrpc/client.ts";
-import { typedClient } from "../ttrpc/typed.ts";
 
 /** How long caa may take to serve, and to end, in milliseconds. */
 const START_LIMIT_MS = 60_000;
@@ -121,7 +119,7 @@ async function answers(socket: string): Promise<void> {
 /** Ends every relay under `dir`; their sandboxes are ended with them. */
 async function endRelays(dir: string): Promise<void> {
   for (const slot of await listSlots(dir)) {
-    if (await isSlotTaken(dir, slot)) await drainRelay(relaySlotPaths(dir, slot).controlSocket).catch(() => {});
+    if (await isSlotTaken(dir, slot)) await drainRelay(dir, slot);
     const until = performance.now() + RELAY_LIMIT_MS;
     while (await isSlotTaken(dir, slot)) {
       if (performance.now() > until) {
@@ -132,14 +130,18 @@ async function endRelays(dir: string): Promise<void> {
   }
 }
 
-async function drainRelay(controlSocket: string): Promise<void> {
-  const client = createTtrpcClient(await dialUnix(controlSocket));
+/** Has a relay let go of its sandboxes and end; one that is ending already may not answer any more. */
+async function drainRelay(dir: string, slot: string): Promise<void> {
+  const relay = await connectRelay({ dir, slot, build: "demo" }).catch(() => undefined);
+  if (!relay) return;
   try {
-    const relay = typedClient(Relay, client);
-    await relay.drain({});
-    for (const { sandboxId } of (await relay.list({})).sandboxes) await relay.close({ sandboxId });
+    await relay.drain();
+    for (const { sandboxId } of await relay.list()) await relay.close(sandboxId);
+  } catch {
+    // It ended meanwhile, which the caller looks for.
   } finally {
-    client.close();
+    relay.disconnect();
+    await relay.closed;
   }
 }
 
