@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Starts the Go agent peer: AgentService and Health on containerd/ttrpc, which really runs processes. */
+/** Starts the Go agent peer: kata's AgentService and Health on containerd/ttrpc, which really runs processes. */
 
 import { type Line, startLineProcess } from "./line_process.ts";
 import { goPeer } from "./peers.ts";
@@ -39,6 +39,26 @@ export async function startGoAgent(o: { socket: string; dir: string }): Promise<
       await child.stop();
     },
   };
+}
+
+/**
+ * The command with which `peerctl caa process -agent-command` starts the agent; it appends requests to `record`.
+ *
+ * `record` must not lie in the pod VM's folder if it is to be read after the pod VM is gone.
+ */
+export async function goAgentCommand(o: { record: string }): Promise<string> {
+  const words = [await goPeer("agent"), "-stay", "-record", o.record, "-socket", "{socket}", "-dir", "{dir}/files"];
+  return words.map((word) => `'${word}'`).join(" ");
+}
+
+/** Reads what an agent recorded; none when there is no such file yet. */
+export async function readAgentRecord(path: string): Promise<AgentRequest[]> {
+  const text = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  });
+  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Line).filter(isRequest)
+    .map(toRequest);
 }
 
 const isRequest = (line: Line) => line.event === "request";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Starts the Go shim peer, which calls a hypervisor socket and one agent connection through containerd/ttrpc. */
+/** Starts the Go shim peer, which calls a hypervisor socket and one agent connection with kata's client packages. */
 
 import { type Line, startLineProcess } from "./line_process.ts";
 import { goPeer } from "./peers.ts";
@@ -30,7 +30,7 @@ export interface GoShim {
   stopVM(id: string, o?: { timeoutMs?: number }): Promise<ShimReply>;
   version(): Promise<ShimReply>;
   getInfo(o: { podName: string; podNamespace: string; wait?: boolean }): Promise<ShimReply>;
-  /** The fields of each method in the Go peers' own schema, by path, as "number kind cardinality". */
+  /** The messages, enums and services of kata's generated code by full name, see testdata/peers/go/cmd/shim/describe.go. */
   describe(): Promise<Record<string, Record<string, string>>>;
   /** Opens the one agent connection, trying for `timeoutMs` (default 30,000). */
   connect(path: string, o?: { timeoutMs?: number }): Promise<ShimReply>;

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   CreateContainerRequestSchema,
-  GetDiagnosticDataRequestSchema,
-  GetDiagnosticDataResponseSchema,
+  ReadStreamRequestSchema,
+  ReadStreamResponseSchema,
   StartContainerRequestSchema,
   WaitProcessRequestSchema,
 } from "../proto/gen/agent_pb.ts";
@@ -89,9 +89,9 @@ Deno.test({
   fn: () =>
     withGoAgent(async (client) => {
       const largest = MAX_PAYLOAD_BYTES - 2 * FIELD_BYTES;
-      const reply = await client.call(AGENT, "GetDiagnosticData", diagnostics(largest));
-      assert.equal(fromBinary(GetDiagnosticDataResponseSchema, reply).data.length, largest);
-      await assert.rejects(client.call(AGENT, "GetDiagnosticData", diagnostics(largest + 1)), { kind: "closed" });
+      const reply = await client.call(AGENT, "ReadStdout", zeros(largest));
+      assert.equal(fromBinary(ReadStreamResponseSchema, reply).data.length, largest);
+      await assert.rejects(client.call(AGENT, "ReadStdout", zeros(largest + 1)), { kind: "closed" });
       await client.closed;
     }),
 });
@@ -261,10 +261,9 @@ async function assertServing(client: TtrpcClient): Promise<void> {
   assert.deepEqual([...await client.call(HEALTH, "Check", NOTHING)], [...SERVING]);
 }
 
-/** Asks the Go agent for a text of this many bytes. */
-function diagnostics(bytes: number): Uint8Array {
-  const request = create(GetDiagnosticDataRequestSchema, { logType: String(bytes) });
-  return toBinary(GetDiagnosticDataRequestSchema, request);
+/** Asks the Go agent for this many bytes. */
+function zeros(bytes: number): Uint8Array {
+  return toBinary(ReadStreamRequestSchema, create(ReadStreamRequestSchema, { containerId: "zeros", len: bytes }));
 }
 
 function rpc(code: number, message: RegExp): (error: unknown) => boolean {

@@ -4,7 +4,7 @@
 // @generated from file types.proto (package types, syntax proto3)
 /* eslint-disable */
 
-// Network objects in the Kata agent's API.
+// Objects in the Kata agent's API that are not the agent's alone: those of networks, and how volumes change owner.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file types.proto.
  */
 export const file_types: GenFile = /*@__PURE__*/
-  fileDesc("Cgt0eXBlcy5wcm90bxIFdHlwZXMiSwoJSVBBZGRyZXNzEh8KBmZhbWlseRgBIAEoDjIPLnR5cGVzLklQRmFtaWx5Eg8KB2FkZHJlc3MYAiABKAkSDAoEbWFzaxgDIAEoCSKiAQoJSW50ZXJmYWNlEg4KBmRldmljZRgBIAEoCRIMCgRuYW1lGAIgASgJEiUKC0lQQWRkcmVzc2VzGAMgAygLMhAudHlwZXMuSVBBZGRyZXNzEgsKA210dRgEIAEoBBIOCgZod0FkZHIYBSABKAkSEgoKZGV2aWNlUGF0aBgGIAEoCRIMCgR0eXBlGAcgASgJEhEKCXJhd19mbGFncxgIIAEoDSKSAQoFUm91dGUSDAoEZGVzdBgBIAEoCRIPCgdnYXRld2F5GAIgASgJEg4KBmRldmljZRgDIAEoCRIOCgZzb3VyY2UYBCABKAkSDQoFc2NvcGUYBSABKA0SHwoGZmFtaWx5GAYgASgOMg8udHlwZXMuSVBGYW1pbHkSDQoFZmxhZ3MYByABKA0SCwoDbXR1GAggASgNInIKC0FSUE5laWdoYm9yEiUKC3RvSVBBZGRyZXNzGAEgASgLMhAudHlwZXMuSVBBZGRyZXNzEg4KBmRldmljZRgCIAEoCRIOCgZsbGFkZHIYAyABKAkSDQoFc3RhdGUYBCABKAUSDQoFZmxhZ3MYBSABKAUqGgoISVBGYW1pbHkSBgoCdjQQABIGCgJ2NhABYgZwcm90bzM");
+  fileDesc("Cgt0eXBlcy5wcm90bxIFdHlwZXMiSwoJSVBBZGRyZXNzEh8KBmZhbWlseRgBIAEoDjIPLnR5cGVzLklQRmFtaWx5Eg8KB2FkZHJlc3MYAiABKAkSDAoEbWFzaxgDIAEoCSKiAQoJSW50ZXJmYWNlEg4KBmRldmljZRgBIAEoCRIMCgRuYW1lGAIgASgJEiUKC0lQQWRkcmVzc2VzGAMgAygLMhAudHlwZXMuSVBBZGRyZXNzEgsKA210dRgEIAEoBBIOCgZod0FkZHIYBSABKAkSEgoKZGV2aWNlUGF0aBgGIAEoCRIMCgR0eXBlGAcgASgJEhEKCXJhd19mbGFncxgIIAEoDSKSAQoFUm91dGUSDAoEZGVzdBgBIAEoCRIPCgdnYXRld2F5GAIgASgJEg4KBmRldmljZRgDIAEoCRIOCgZzb3VyY2UYBCABKAkSDQoFc2NvcGUYBSABKA0SHwoGZmFtaWx5GAYgASgOMg8udHlwZXMuSVBGYW1pbHkSDQoFZmxhZ3MYByABKA0SCwoDbXR1GAggASgNInIKC0FSUE5laWdoYm9yEiUKC3RvSVBBZGRyZXNzGAEgASgLMhAudHlwZXMuSVBBZGRyZXNzEg4KBmRldmljZRgCIAEoCRIOCgZsbGFkZHIYAyABKAkSDQoFc3RhdGUYBCABKAUSDQoFZmxhZ3MYBSABKAUqNQoTRlNHcm91cENoYW5nZVBvbGljeRIKCgZBbHdheXMQABISCg5PblJvb3RNaXNtYXRjaBABKhoKCElQRmFtaWx5EgYKAnY0EAASBgoCdjYQAWIGcHJvdG8z");
 
 /**
  * @generated from message types.IPAddress
@@ -187,6 +187,27 @@ export const ARPNeighborSchema: GenMessage<ARPNeighbor> = /*@__PURE__*/
   messageDesc(file_types, 3);
 
 /**
+ * @generated from enum types.FSGroupChangePolicy
+ */
+export enum FSGroupChangePolicy {
+  /**
+   * @generated from enum value: Always = 0;
+   */
+  Always = 0,
+
+  /**
+   * @generated from enum value: OnRootMismatch = 1;
+   */
+  OnRootMismatch = 1,
+}
+
+/**
+ * Describes the enum types.FSGroupChangePolicy.
+ */
+export const FSGroupChangePolicySchema: GenEnum<FSGroupChangePolicy> = /*@__PURE__*/
+  enumDesc(file_types, 0);
+
+/**
  * @generated from enum types.IPFamily
  */
 export enum IPFamily {
@@ -205,5 +226,5 @@ export enum IPFamily {
  * Describes the enum types.IPFamily.
  */
 export const IPFamilySchema: GenEnum<IPFamily> = /*@__PURE__*/
-  enumDesc(file_types, 0);
+  enumDesc(file_types, 1);
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command forwarder is a pod VM's end of the agent path on containerd/ttrpc and crypto/tls, with apf's flags. Like the
-// one of cloud-api-adaptor it shares one agent connection among its clients, but it is not that project's code.
+// Command forwarder is a pod VM's end of the agent path: kata's generated types, containerd/ttrpc and crypto/tls, with
+// apf's flags. Like the one of cloud-api-adaptor it decodes and encodes each call again and shares one agent connection
+// among its clients, but it is not that project's code.
+//
+// It ends when its stdin does; with -stay only at SIGTERM, so that it can be started in place of `peerctl apf`.
 package main
 
 import (
@@ -14,15 +17,17 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"sync"
+	"time"
 
 	"github.com/containerd/ttrpc"
-	"google.golang.org/protobuf/types/dynamicpb"
+	pb "github.com/kata-containers/kata-containers/src/runtime/virtcontainers/pkg/agent/protocols/grpc"
 
+	"peerctl.test/peers/internal/hop"
 	"peerctl.test/peers/internal/lines"
-	"peerctl.test/peers/internal/relay"
-	"peerctl.test/peers/internal/schema"
 )
+
+// agentTimeout bounds all tries to reach the agent, as upstream does; dialPause lies between two.
+const agentTimeout, dialPause = 150 * time.Second, 100 * time.Millisecond
 
 // config is the part of apf.json that is read here.
 type config struct {
@@ -35,7 +40,7 @@ type config struct {
 type options struct {
 	config, listen, agent, netns string
 	caFile, certFile, keyFile    string
-	skipVerify, disableTLS       bool
+	skipVerify, disableTLS, stay bool
 }
 
 func main() {
@@ -49,6 +54,7 @@ func main() {
 	flag.StringVar(&o.keyFile, "cert-key", "", "server key")
 	flag.BoolVar(&o.skipVerify, "tls-skip-verify", false, "accept clients without a certificate")
 	flag.BoolVar(&o.disableTLS, "disable-tls", false, "plain TCP")
+	flag.BoolVar(&o.stay, "stay", false, "serve until SIGTERM instead of the end of stdin")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "forwarder:", err)
@@ -57,10 +63,6 @@ func main() {
 }
 
 func run(o options) error {
-	s, err := schema.Load()
-	if err != nil {
-		return err
-	}
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return err
@@ -73,49 +75,52 @@ func run(o options) error {
 		}
 		listener = tls.NewListener(listener, tlsConfig)
 	}
-	server, err := ttrpc.NewServer()
+	server, err := hop.NewServer(o.dialAgent, hop.Edits{CreateContainer: o.editContainer, CreateSandbox: editSandbox})
 	if err != nil {
 		return err
 	}
-	relay.Register(server, s, shared(o.agent), o.edit)
 	go server.Serve(context.Background(), listener)
 	lines.Write(map[string]string{"event": "ready", "address": address})
-	err = lines.Read(func([]byte) {})
+	wait := lines.Read
+	if o.stay {
+		wait = lines.Stay
+	}
+	err = wait(func([]byte) {})
 	server.Close()
 	return err
 }
 
-// shared dials the agent at the first call and keeps that one connection for everyone.
-func shared(socket string) func(context.Context) (*ttrpc.Client, error) {
-	dial := sync.OnceValues(func() (*ttrpc.Client, error) {
-		connection, err := net.Dial("unix", socket)
-		if err != nil {
+// dialAgent tries until the agent accepts.
+func (o options) dialAgent() (*ttrpc.Client, error) {
+	for deadline := time.Now().Add(agentTimeout); ; time.Sleep(dialPause) {
+		connection, err := net.Dial("unix", o.agent)
+		if err == nil {
+			return ttrpc.NewClient(connection), nil
+		}
+		if time.Now().After(deadline) {
 			return nil, err
 		}
-		return ttrpc.NewClient(connection), nil
-	})
-	return func(context.Context) (*ttrpc.Client, error) { return dial() }
+	}
 }
 
-// edit is what a pod VM changes: its network namespace is the container's, bind sources exist, its DNS stays.
-func (o options) edit(_ context.Context, method string, request *dynamicpb.Message) error {
-	switch method {
-	case "CreateSandbox":
-		schema.Clear(request, "dns")
-	case "CreateContainer":
-		oci := schema.Mutable(request, "OCI").Message()
-		mounts := schema.Field(oci, "Mounts").List()
-		for i := 0; i < mounts.Len(); i++ {
-			if mount := mounts.Get(i).Message(); schema.String(mount, "type") == "bind" {
-				os.MkdirAll(schema.String(mount, "source"), 0o755)
-			}
-		}
-		namespaces := schema.Mutable(schema.Mutable(oci, "Linux").Message(), "Namespaces").List()
-		network := namespaces.AppendMutable().Message()
-		schema.Set(network, "Type", "network")
-		schema.Set(network, "Path", o.netns)
+// editSandbox leaves the pod VM its own resolv.conf.
+func editSandbox(request *pb.CreateSandboxRequest) { request.Dns = nil }
+
+// editContainer puts the container into the pod's network namespace and has its bind sources exist.
+func (o options) editContainer(request *pb.CreateContainerRequest) {
+	if request.OCI == nil {
+		request.OCI = &pb.Spec{}
 	}
-	return nil
+	if request.OCI.Linux == nil {
+		request.OCI.Linux = &pb.Linux{}
+	}
+	network := &pb.LinuxNamespace{Type: "network", Path: o.netns}
+	request.OCI.Linux.Namespaces = append(request.OCI.Linux.Namespaces, network)
+	for _, mount := range request.OCI.Mounts {
+		if mount.Type == "bind" {
+			os.MkdirAll(mount.Source, 0o755)
+		}
+	}
 }
 
 func (o options) tlsConfig() (*tls.Config, error) {

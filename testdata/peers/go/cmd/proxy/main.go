@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command proxy is a worker node's end of the agent path on containerd/ttrpc and crypto/tls: it serves a unix socket
-// and dials the forwarder that a line {"address":"host:port"} on stdin names, over mutual TLS. It is not
-// cloud-api-adaptor's code.
+// Command proxy is a worker node's end of the agent path: kata's generated types, containerd/ttrpc and crypto/tls. It
+// serves a unix socket and dials the forwarder that a line {"address":"host:port"} on stdin names, over mutual TLS. Like
+// the one of cloud-api-adaptor it decodes and encodes each call again and shares one connection to the forwarder among
+// its clients, but it is not that project's code.
 //
 // With -cert-file, -cert-key and -ca-cert-file it uses those; without them it makes its own and writes what the
 // forwarder's apf.json needs as a line {"event":"certificates","apf":{…}}.
@@ -21,15 +22,17 @@ import (
 	"time"
 
 	"github.com/containerd/ttrpc"
-	"google.golang.org/protobuf/types/dynamicpb"
+	pb "github.com/kata-containers/kata-containers/src/runtime/virtcontainers/pkg/agent/protocols/grpc"
 
+	"peerctl.test/peers/internal/hop"
 	"peerctl.test/peers/internal/lines"
-	"peerctl.test/peers/internal/relay"
-	"peerctl.test/peers/internal/schema"
 )
 
 // dialPause lies between two tries to reach the forwarder.
 const dialPause = 100 * time.Millisecond
+
+// A pod with this annotation has GPUs, even if it says "0"; the agent injects what the other one names.
+const gpuAnnotation, cdiAnnotation = "io.katacontainers.config.hypervisor.default_gpus", "cdi.k8s.io/peer-pods"
 
 type options struct {
 	socket, serverName        string
@@ -55,10 +58,6 @@ func main() {
 }
 
 func run(o options) error {
-	s, err := schema.Load()
-	if err != nil {
-		return err
-	}
 	dial, err := o.dialer()
 	if err != nil {
 		return err
@@ -96,16 +95,24 @@ func run(o options) error {
 		return err
 	}
 	defer os.Remove(o.socket)
-	server, err := ttrpc.NewServer()
+	server, err := hop.NewServer(
+		func() (*ttrpc.Client, error) { return client, nil },
+		hop.Edits{CreateContainer: editContainer},
+	)
 	if err != nil {
 		return err
 	}
-	relay.Register(server, s, func(context.Context) (*ttrpc.Client, error) { return client, nil },
-		func(context.Context, string, *dynamicpb.Message) error { return nil })
 	go server.Serve(context.Background(), listener)
 	lines.Write(map[string]string{"event": "ready"})
 	<-ended.Done()
 	return server.Close()
+}
+
+// editContainer asks for the GPUs of a pod that has some.
+func editContainer(request *pb.CreateContainerRequest) {
+	if request.OCI.GetAnnotations()[gpuAnnotation] != "" {
+		request.OCI.Annotations[cdiAnnotation] = "nvidia.com/gpu=all"
+	}
 }
 
 // retry dials until it works, the context ends, or a certificate is refused.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command shim drives `peerctl caa` in the way a kata shim does, over containerd/ttrpc: a connection of its own for
-// each hypervisor call, and one agent connection that is never opened again. It is not kata's code; the calls are
-// made from the schema beside it.
+// Command shim drives `peerctl caa` with kata's own client packages, in the way the kata shim does: a connection of its
+// own for each hypervisor call, and one agent connection, made by kata's dialler, that is never opened again.
 //
 // Commands come on stdin as JSON lines and each is answered by a line with the same "n"; none waits for another:
 //
@@ -22,25 +21,22 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
+	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/containerd/ttrpc"
+	"github.com/kata-containers/kata-containers/src/runtime/virtcontainers/pkg/agent/protocols/client"
+	pb "github.com/kata-containers/kata-containers/src/runtime/virtcontainers/pkg/agent/protocols/grpc"
+	"github.com/sirupsen/logrus"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/dynamicpb"
 
 	"peerctl.test/peers/internal/lines"
-	"peerctl.test/peers/internal/schema"
 )
 
 // checkTimeout bounds one Health/Check, as the real shim does.
 const checkTimeout = 30 * time.Second
-
-// dialPause lies between two tries to reach the agent socket; the real shim does not pause at all.
-const dialPause = 10 * time.Millisecond
 
 type command struct {
 	N          int             `json:"n"`
@@ -61,12 +57,18 @@ type reply struct {
 	Result any    `json:"result,omitempty"`
 }
 
+// held is the one agent connection.
+type held struct {
+	connection *ttrpc.Client
+	agent      pb.AgentServiceService
+	health     pb.HealthService
+}
+
 type shim struct {
-	schema     *schema.Schema
 	hypervisor string
 
 	mutex        sync.Mutex
-	agent        *ttrpc.Client
+	held         *held
 	stopChecks   context.CancelFunc
 	checksOK     int
 	checksFailed int
@@ -82,16 +84,13 @@ func main() {
 	socket := flags.String("socket", "", "hypervisor socket")
 	id := flags.String("id", "go-shim", "sandbox id, for run")
 	flags.Parse(arguments)
-	s, err := schema.Load()
-	if err == nil {
-		peer := &shim{schema: s, hypervisor: *socket}
-		if once {
-			err = peer.runOnce(*id)
-		} else {
-			err = peer.serve()
-		}
+	// kata's dialler logs each try, and it tries without a pause.
+	logrus.SetOutput(io.Discard)
+	run := (&shim{hypervisor: *socket}).serve
+	if once {
+		run = func() error { return (&shim{hypervisor: *socket}).runOnce(*id) }
 	}
-	if err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "shim:", err)
 		os.Exit(1)
 	}
@@ -130,9 +129,9 @@ func (s *shim) handle(c command) (any, error) {
 	case "call":
 		return s.call(ctx, c.Service, c.Method, c.Request)
 	case "connect":
-		return nil, s.connect(ctx, c.Path)
+		return nil, s.connect(c.Path, time.Duration(c.TimeoutMs)*time.Millisecond)
 	case "describe":
-		return s.schema.Describe(), nil
+		return describe(), nil
 	case "disconnect":
 		return nil, s.disconnect()
 	case "startChecks":
@@ -145,62 +144,38 @@ func (s *shim) handle(c command) (any, error) {
 	return nil, fmt.Errorf("unknown op %q", c.Op)
 }
 
-// call sends to the hypervisor socket over a connection of its own, or to the agent over the one that is held.
-func (s *shim) call(ctx context.Context, service, method string, request []byte) (json.RawMessage, error) {
-	in, out, err := s.schema.Request(service, method, request)
-	if err != nil {
-		return nil, err
-	}
-	client, err := s.agentClient()
-	if !strings.HasPrefix(service, "grpc.") {
-		var connection net.Conn
-		if connection, err = net.Dial("unix", s.hypervisor); err == nil {
-			client = ttrpc.NewClient(connection)
-			defer client.Close()
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := client.Call(ctx, service, method, in, out); err != nil {
-		return nil, err
-	}
-	return schema.JSON(out)
-}
-
-func (s *shim) agentClient() (*ttrpc.Client, error) {
+func (s *shim) agentClient() (*held, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.agent == nil {
+	if s.held == nil {
 		return nil, errors.New("the agent is not connected")
 	}
-	return s.agent, nil
+	return s.held, nil
 }
 
-// connect tries until the agent socket accepts; the connection is then held until disconnect.
-func (s *shim) connect(ctx context.Context, path string) error {
+// connect tries until the agent socket accepts; the connection is then held until disconnect. It is what kata's
+// NewAgentClient makes of a remote:// address, but its end can be told.
+func (s *shim) connect(path string, timeout time.Duration) error {
 	if _, err := s.agentClient(); err == nil {
 		return errors.New("the agent is connected already, and a shim never redials")
 	}
-	for {
-		connection, err := net.Dial("unix", path)
-		if err == nil {
-			client := ttrpc.NewClient(connection, ttrpc.WithOnClose(func() { lines.Write(map[string]string{"event": "agentClosed"}) }))
-			s.mutex.Lock()
-			s.agent = client
-			s.mutex.Unlock()
-			return nil
-		}
-		select {
-		case <-time.After(dialPause):
-		case <-ctx.Done():
-			return fmt.Errorf("cannot reach the agent: %w", err)
-		}
+	connection, err := client.RemoteSockDialer(client.RemoteSockScheme+":"+path, timeout)
+	if err != nil {
+		return err
 	}
+	ttrpcClient := ttrpc.NewClient(
+		connection,
+		ttrpc.WithUnaryClientInterceptor(client.TraceUnaryClientInterceptor()),
+		ttrpc.WithOnClose(func() { lines.Write(map[string]string{"event": "agentClosed"}) }),
+	)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.held = &held{ttrpcClient, pb.NewAgentServiceClient(ttrpcClient), pb.NewHealthClient(ttrpcClient)}
+	return nil
 }
 
 func (s *shim) disconnect() error {
-	client, err := s.agentClient()
+	held, err := s.agentClient()
 	if err != nil {
 		return err
 	}
@@ -209,7 +184,7 @@ func (s *shim) disconnect() error {
 		s.stopChecks()
 	}
 	s.mutex.Unlock()
-	return client.Close()
+	return held.connection.Close()
 }
 
 // startChecks asks Health/Check at each interval; the first failure ends it, since a shim gives the sandbox up then.
@@ -217,7 +192,7 @@ func (s *shim) startChecks(interval time.Duration) error {
 	if interval <= 0 {
 		return errors.New("intervalMs must be positive")
 	}
-	client, err := s.agentClient()
+	held, err := s.agentClient()
 	if err != nil {
 		return err
 	}
@@ -233,8 +208,7 @@ func (s *shim) startChecks(interval time.Duration) error {
 				return
 			case <-ticker.C:
 			}
-			in, out, _ := s.schema.Request("grpc.Health", "Check", nil)
-			if err := s.check(client, in, out); err != nil {
+			if err := s.check(held.health); err != nil {
 				lines.Write(map[string]string{"event": "checkFailed", "error": err.Error()})
 				return
 			}
@@ -243,10 +217,10 @@ func (s *shim) startChecks(interval time.Duration) error {
 	return nil
 }
 
-func (s *shim) check(client *ttrpc.Client, in, out *dynamicpb.Message) error {
+func (s *shim) check(health pb.HealthService) error {
 	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
-	err := client.Call(ctx, "grpc.Health", "Check", in, out)
+	_, err := health.Check(ctx, &pb.CheckRequest{})
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if err != nil {

@@ -51,9 +51,7 @@ func (s *shim) runOnce(id string) (err error) {
 	if err := step(hypervisor, "StartVM", fields{"id": id}, nil); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
-	defer cancel()
-	if err := s.connect(ctx, created.Path); err != nil {
+	if err := s.connect(created.Path, checkTimeout); err != nil {
 		return err
 	}
 	defer s.disconnect()
