@@ -9,7 +9,7 @@ import { createRequestDirection } from "./request_direction.ts";
 import { createStreamIds } from "./stream_ids.ts";
 
 /** How long a client may take, in ms, to accept the last replies after the server is gone. */
-const FLUSH_MS = 2000;
+const FLUSH_MS = 1000;
 
 /** What a rewriter may know of the call besides its payload. */
 export interface RewriteContext {
