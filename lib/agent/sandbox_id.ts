@@ -20,7 +20,9 @@ export function checkSandboxId(id: string): void {
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(id)) {
     throw new PeerctlError(
       "config",
-      `Cannot use sandbox id ${JSON.stringify(id)}: only letters, digits, "_", "." and "-" are allowed, the first a letter or digit`,
+      `Cannot use sandbox id ${
+        JSON.stringify(id)
+      }: only letters, digits, "_", "." and "-" are allowed, the first a letter or digit`,
     );
   }
 }
