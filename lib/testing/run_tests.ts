@@ -3,6 +3,9 @@
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
+/** How long the tests may take together, in milliseconds: far more than they do, so that one that hangs is an end too. */
+const TIMEOUT_MS = 30 * 60_000;
+
 /** Colour codes, which deno test writes when it thinks a terminal reads. */
 // deno-lint-ignore no-control-regex -- the escape character is what is looked for.
 const COLOURS = /\u001b\[[0-9;]*m/g;
@@ -45,6 +48,13 @@ async function main(args: readonly string[]): Promise<number> {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  const end = () => child.kill("SIGKILL");
+  const timer = setTimeout(() => {
+    console.log(`The tests did not end within ${TIMEOUT_MS / 60_000} minutes; the last one named above hangs.`);
+    end();
+  }, TIMEOUT_MS);
+  // Ctrl-C reaches deno test by itself; whoever ends only this process means the tests.
+  Deno.addSignalListener("SIGTERM", end);
   let totals: Totals | undefined;
   const reasons = new Set<string>();
   const readLine = (line: string) => {
@@ -60,6 +70,8 @@ async function main(args: readonly string[]): Promise<number> {
     passOn(child.stdout, Deno.stdout, readLine),
     passOn(child.stderr, Deno.stderr, readLine),
   ]);
+  clearTimeout(timer);
+  Deno.removeSignalListener("SIGTERM", end);
   for (const reason of reasons) console.log(reason);
   if (totals === undefined) console.log("The tests did not run to their end; see above.");
   const { passed, failed, skipped } = totals ?? { passed: 0, failed: 1, skipped: 0 };
