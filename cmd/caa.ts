@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import type { Logger } from "@logtape/logtape";
 import { createRelayPool } from "../lib/agent/relay_pool.ts";
 import { createRelayStarter } from "../lib/agent/relay_spawn.ts";
-import { readBuildInfo } from "../lib/cli/build_info.ts";
+import { buildName } from "../lib/cli/build_info.ts";
 import { type CommandContext, defineCommand } from "../lib/cli/command.ts";
 import type { ValuesOf } from "../lib/cli/flags.ts";
 import { startHealth } from "../lib/daemon/health.ts";
@@ -25,9 +25,6 @@ import { openAgentTls } from "./caa_tls.ts";
 
 /** How long the startup probe waits for its own socket, in milliseconds. */
 const PROBE_TIMEOUT_MS = 2000;
-
-/** Digits of the commit that name a build in logs and to relays. */
-const COMMIT_DIGITS = 12;
 
 type Context = CommandContext<typeof caaFlags, typeof providerChoices>;
 export type CaaValues = ValuesOf<typeof caaFlags>;
@@ -70,8 +67,7 @@ restart of caa, and running pods do not notice.`,
 async function start(context: Context, log: Logger, signal: AbortSignal): Promise<Service> {
   const { values, selfCommand, env } = context;
   await using parts = new AsyncDisposableStack();
-  const { version, commit } = readBuildInfo();
-  const build = `${version}+${commit.slice(0, COMMIT_DIGITS)}`;
+  const build = buildName();
   const stopping = new AbortController();
   parts.defer(() => stopping.abort());
 

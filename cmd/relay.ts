@@ -4,7 +4,7 @@
 import { resolve } from "node:path";
 import { startRelay } from "../lib/agent/relay_server.ts";
 import { MAX_SLOT, takeRelaySlot } from "../lib/agent/relay_slot.ts";
-import { readBuildInfo } from "../lib/cli/build_info.ts";
+import { buildName } from "../lib/cli/build_info.ts";
 import { defineCommand } from "../lib/cli/command.ts";
 import { boolFlag, intFlag, stringFlag } from "../lib/cli/flags.ts";
 import { configureLogging, logFlags } from "../lib/daemon/logging.ts";
@@ -12,9 +12,6 @@ import { runDaemon } from "../lib/daemon/run.ts";
 
 /** Size at which a relay's log becomes `relay.log.1`, in bytes: the two together are what a tmpfs can spare. */
 const LOG_MAX_BYTES = 2 * 1024 * 1024;
-
-/** Digits of the commit that name a build in logs and to caa. */
-const COMMIT_DIGITS = 12;
 
 const flags = {
   dir: stringFlag("dir", {
@@ -62,8 +59,7 @@ Without -stay and -log-file it logs to relay.log in the folder of its slot.`,
       format: values.logFormat,
       ...(file !== undefined && { file: { path: file, maxBytes: LOG_MAX_BYTES } }),
     });
-    const { version, commit } = readBuildInfo();
-    const build = `${version}+${commit.slice(0, COMMIT_DIGITS)}`;
+    const build = buildName();
     const { stay, directVolumesDir } = values;
     return await runDaemon({
       command: "relay",

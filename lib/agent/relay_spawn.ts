@@ -3,18 +3,10 @@
 
 import { resolve } from "node:path";
 import type { Logger } from "@logtape/logtape";
-import { PeerctlError, toPeerctlError } from "../errors.ts";
-import { keepDescriptorsFromChildren } from "../net/descriptors.ts";
+import { toPeerctlError } from "../errors.ts";
+import { type Environment, keptEnvironment, spawnDetached } from "../os/detached_process.ts";
 import { isSlotTaken } from "./relay_slot.ts";
 import { currentUnit, startRelayUnit } from "./relay_unit.ts";
-
-/**
- * What a relay gets of our environment: how to find programs and modules, language and time zone. All else stays here,
- * cloud credentials above all.
- */
-const INHERITED_VARIABLES = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "NO_COLOR", "LANG", "TZ"];
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface RelayStarter {
   /** Starts a relay in `slot`; resolves when its process has been started, before it answers. */
@@ -45,7 +37,7 @@ export interface RelayStarterOptions {
 export function createRelayStarter(options: RelayStarterOptions): RelayStarter {
   const { mode, selfCommand, flags = [], env, log } = options;
   const dir = resolve(options.dir);
-  const relayEnv = relayEnvironment(env);
+  const relayEnv = keptEnvironment(env);
   let warning: string | undefined;
 
   async function start(slot: string): Promise<void> {
@@ -63,7 +55,7 @@ export function createRelayStarter(options: RelayStarterOptions): RelayStarter {
         why = toPeerctlError(error).message;
       }
     }
-    const child = spawnDetached(command, relayEnv);
+    const child = spawnDetached(command, { env: relayEnv, cwd: "/" });
     log.info("Relay started", { slot, relay_pid: child.pid });
     // Asked for also because a relay that ends before us would stay a zombie otherwise.
     child.status.then((status) => {
@@ -93,35 +85,4 @@ function lifeWarning(unit: string | undefined, env: Environment, why: string): s
       "run the relay as a DaemonSet of its own and caa with -relay wait";
   }
   return undefined;
-}
-
-/** The part of `env` that a relay gets. */
-export function relayEnvironment(env: Environment): Record<string, string> {
-  const kept = INHERITED_VARIABLES.map((name) => [name, env[name]]);
-  return Object.fromEntries(kept.filter(([, value]) => value !== undefined && value !== ""));
-}
-
-/** Starts `command` in a session of its own, with nothing of ours: no stdio, no descriptors, no environment, no folder. */
-function spawnDetached(command: readonly string[], env: Record<string, string>): Deno.ChildProcess {
-  const [program, ...args] = command;
-  if (program === undefined) throw new TypeError("Cannot start a relay: no program is given");
-  keepDescriptorsFromChildren();
-  try {
-    const child = new Deno.Command(program, {
-      args,
-      env,
-      clearEnv: true,
-      cwd: "/",
-      detached: true,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    child.unref();
-    return child;
-  } catch (error) {
-    throw new PeerctlError("config", `Cannot start relay with "${program}": ${toPeerctlError(error).message}`, {
-      cause: error,
-    });
-  }
 }

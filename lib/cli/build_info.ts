@@ -23,6 +23,15 @@ export function readBuildInfo(): BuildInfo {
   };
 }
 
+/** Digits of the commit that tell builds apart. */
+const COMMIT_DIGITS = 12;
+
+/** Names the build in one word, for logs and for greetings between processes: `0.1.0+0123456789ab`. */
+export function buildName(): string {
+  const { version, commit } = readBuildInfo();
+  return `${version}+${commit.slice(0, COMMIT_DIGITS)}`;
+}
+
 /** Reads the commit from the files of git, because git itself may not be installed. */
 function checkoutCommit(): string | undefined {
   try {

@@ -330,6 +330,8 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
 
   async function recover(): Promise<void> {
     for (const found of await relays.list()) {
+      // Another caa began this and is gone, or goes on: either way nobody was told that it runs.
+      if (found.state !== "open") continue;
       const { pod = "", namespace = "", netns = "", instance = "" } = found.labels;
       known.set(found.sandboxId, {
         id: found.sandboxId,

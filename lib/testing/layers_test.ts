@@ -19,6 +19,7 @@ const ROOMS = [
   "proto",
   "crypto",
   "net",
+  "os",
 ];
 
 const ROOT = new URL("../../", import.meta.url);

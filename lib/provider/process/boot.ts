@@ -7,9 +7,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { PeerctlError } from "../../errors.ts";
 import { parseUserData } from "../../guest/user_data.ts";
 import { writePrivateFile } from "../../net/private_file.ts";
+import type { Environment } from "../../os/detached_process.ts";
 import { fillAgentCommand } from "./agent_command.ts";
 import { isListening } from "./loopback_address.ts";
-import { type Environment, launch, type Launched } from "./launch.ts";
+import { launch, type Launched } from "./launch.ts";
 import { isRunning, isRunningMarked, type Marker } from "./process_identity.ts";
 
 /** Where the agent of the pod VM in this folder listens. */

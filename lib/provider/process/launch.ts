@@ -3,10 +3,8 @@
 
 import { delimiter, join } from "node:path";
 import { PeerctlError } from "../../errors.ts";
+import { type Environment, keptEnvironment, spawnDetached } from "../../os/detached_process.ts";
 import { identifyProcess, type Marker, type ProcessIdentity } from "./process_identity.ts";
-
-/** What a program needs to run and Deno to find its modules; everything else may be a secret or mislead. */
-const INHERITED = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "LANG", "NO_COLOR"];
 
 /** Where programs are looked for without PATH, as execvp(3) does. */
 const DEFAULT_PATH = "/bin:/usr/bin";
@@ -19,38 +17,15 @@ export interface Launched {
   reap(): Promise<Deno.CommandStatus>;
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
  * Starts `command` with the marker in its environment.
  *
  * @throws {PeerctlError} kind "config" when the program cannot be started.
  */
 export function launch(command: readonly string[], o: { env: Environment; marker: Marker; cwd: string }): Launched {
-  const [program, ...args] = command;
-  if (program === undefined) throw new TypeError("Cannot start a process: no program is given");
   const at = o.marker.indexOf("=");
-  const env: Record<string, string> = { [o.marker.slice(0, at)]: o.marker.slice(at + 1) };
-  for (const name of INHERITED) {
-    const value = o.env[name];
-    if (value !== undefined) env[name] = value;
-  }
-  let child: Deno.ChildProcess;
-  try {
-    child = new Deno.Command(program, {
-      args,
-      env,
-      clearEnv: true,
-      cwd: o.cwd,
-      detached: true,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-  } catch (cause) {
-    throw new PeerctlError("config", `Cannot start "${program}"`, { cause });
-  }
-  child.unref();
+  const marker = { [o.marker.slice(0, at)]: o.marker.slice(at + 1) };
+  const child = spawnDetached(command, { env: { ...keptEnvironment(o.env), ...marker }, cwd: o.cwd });
   // Read before anything is awaited: until then even a process that ended at once is there, as a zombie.
   const identity = identifyProcess(child.pid) ?? { pid: child.pid, startTime: "0" };
   return {

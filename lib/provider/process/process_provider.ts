@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { PeerctlError } from "../../errors.ts";
 import { checkSocketPath, createPrivateDir, dialUnix } from "../../net/unix_socket.ts";
+import type { Environment } from "../../os/detached_process.ts";
 import type { CreateRequest, Instance, Provider } from "../provider.ts";
 import {
   agentSocketOf,
@@ -16,7 +17,7 @@ import {
   waitForStart,
 } from "./boot.ts";
 import { endMarked } from "./end_processes.ts";
-import { type Environment, findProgram } from "./launch.ts";
+import { findProgram } from "./launch.ts";
 import { chooseLoopbackAddress } from "./loopback_address.ts";
 import {
   isRunningMarked,
