@@ -17,11 +17,17 @@ const SUMMARY =
 /** What requirePeer says about tests it has to skip. */
 const SKIP_REASON = /^Tests with .* are skipped: .*$/;
 
-/** What the end of a run said; undefined when it did not get that far. */
-interface Totals {
+export interface Totals {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+}
+
+/** Reads the totals from a line of deno test, or returns undefined when it is another line. */
+export function readTotals(line: string): Totals | undefined {
+  const [, passed, failed, skipped] = SUMMARY.exec(line.replaceAll(COLOURS, "")) ?? [];
+  if (passed === undefined) return undefined;
+  return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped ?? 0) };
 }
 
 /**
@@ -58,11 +64,8 @@ async function main(args: readonly string[]): Promise<number> {
   let totals: Totals | undefined;
   const reasons = new Set<string>();
   const readLine = (line: string) => {
+    totals = readTotals(line) ?? totals;
     const text = line.replaceAll(COLOURS, "");
-    const [, passed, failed, skipped] = SUMMARY.exec(text) ?? [];
-    if (passed !== undefined) {
-      totals = { passed: Number(passed), failed: Number(failed), skipped: Number(skipped ?? 0) };
-    }
     if (SKIP_REASON.test(text)) reasons.add(text);
   };
   const [status] = await Promise.all([

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { readTotals } from "./run_tests.ts";
+import { withTempDir } from "./temp_dir.ts";
+
+Deno.test("readTotals() reads what deno test says at its end, steps not counted", async () => {
+  await withTempDir(async (dir) => {
+    const source = `
+      Deno.test("a", async (t) => { await t.step("1", () => {}); await t.step("2", () => {}); });
+      Deno.test("b", async (t) => { await t.step("1", () => { throw new Error(); }); await t.step("2", () => {}); });
+      Deno.test({ name: "c", ignore: true, fn() {} });`;
+    await Deno.writeTextFile(`${dir}/some_test.ts`, source);
+    for (const [filter, totals] of [["/a|c/", "1 0 1"], ["/./", "1 1 1"], ["a", "1 0 0"]] as const) {
+      for (const env of [{ NO_COLOR: "1" }, { FORCE_COLOR: "1", NO_COLOR: "" }]) {
+        const args = ["test", "--no-config", "--no-check", "--filter", filter, `${dir}/some_test.ts`];
+        const { stdout } = await new Deno.Command(Deno.execPath(), { args, env, stderr: "null" }).output();
+        const found = new TextDecoder().decode(stdout).split("\n").map(readTotals).filter((each) => each !== undefined);
+        assert.deepEqual(found.map(({ passed, failed, skipped }) => `${passed} ${failed} ${skipped}`), [totals]);
+      }
+    }
+  });
+});
