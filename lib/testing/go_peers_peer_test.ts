@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { startGoAgent } from "./go_agent.ts";
 import { startGoShim } from "./go_shim.ts";
 import { startGoForwarder, startGoProxy } from "./go_tls_peers.ts";
+import { type CertificateFiles, makeOpensslFiles } from "./openssl_files.ts";
 import { requirePeer } from "./peers.ts";
 import { withTempDir } from "./temp_dir.ts";
 
@@ -82,6 +83,44 @@ Deno.test({
       );
       const foreign = stack.adopt(await startGoProxy({ socket: join(dir, "b"), serverName: "vm" }), stop);
       await assert.rejects(foreign.dial(forwarder), /certificate signed by unknown authority/);
+    }),
+});
+
+Deno.test({
+  name: "Go proxy and forwarder take certificate files, and the forwarder refuses a client of another CA",
+  ignore: requirePeer("go").ignore || requirePeer("openssl").ignore,
+  fn: () =>
+    withTempDir(async (dir) => {
+      const socket = join(dir, "agent.ttrpc"), agentSocket = join(dir, "agent.sock"), config = join(dir, "apf.json");
+      const [known, foreign] = await Promise.all(["known", "foreign"].map(async (name) => {
+        await Deno.mkdir(join(dir, name));
+        return await makeOpensslFiles(join(dir, name));
+      })) as [CertificateFiles, CertificateFiles];
+      await Deno.writeTextFile(config, "{}");
+      await using stack = new AsyncDisposableStack();
+      const agent = stack.adopt(await startGoAgent({ socket: agentSocket, dir }), stop);
+      const args = ["-ca-cert-file", known.ca, "-cert-file", known.server.cert, "-cert-key", known.server.key];
+      const forwarder = stack.adopt(await startGoForwarder({ config, agentSocket, netns: NETNS, args }), stop);
+      const startProxy = async (socket: string, client: CertificateFiles["client"]) => {
+        const args = ["-ca-cert-file", known.ca, "-cert-file", client.cert, "-cert-key", client.key];
+        return stack.adopt(await startGoProxy({ socket, serverName: "podvm-server", args }), stop);
+      };
+      const proxy = await startProxy(socket, known.client);
+      await proxy.dial(forwarder);
+      const shim = stack.adopt(await startGoShim({ socket: join(dir, "none.sock") }), stop);
+      await shim.connect(socket);
+      const gpus = { "io.katacontainers.config.hypervisor.default_gpus": "1" };
+      assert.ok((await shim.createContainer({ id: "c1", args: ["/bin/true"], annotations: gpus })).ok);
+      const [created] = agent.requests("CreateContainer");
+      assert.equal(created?.request.OCI.Annotations["cdi.k8s.io/peer-pods"], "nvidia.com/gpu=all");
+
+      // With TLS 1.3 a client learns of its refusal only after the handshake: at its first call.
+      const stranger = await startProxy(join(dir, "stranger.ttrpc"), foreign.client);
+      await stranger.dial(forwarder);
+      const other = stack.adopt(await startGoShim({ socket: join(dir, "none.sock") }), stop);
+      await other.connect(join(dir, "stranger.ttrpc"));
+      assert.equal((await other.check()).ok, false);
+      assert.ok((await shim.check()).ok);
     }),
 });
 
