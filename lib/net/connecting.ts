@@ -37,7 +37,7 @@ export function describeFailure(error: NodeJS.ErrnoException): string {
  * @param what begins the message of an error: `Cannot connect to 192.0.2.1:15150`.
  * @param explain makes an error of the socket's own failure; kind "peer" if absent.
  */
-export function whenConnected<S extends net.Socket>(
+export async function whenConnected<S extends net.Socket>(
   socket: S,
   event: "connect" | "secureConnect",
   o: ConnectOptions,
@@ -45,29 +45,44 @@ export function whenConnected<S extends net.Socket>(
   explain = (error: Error): PeerctlError =>
     new PeerctlError("peer", `${what}: ${describeFailure(error)}`, { cause: error }),
 ): Promise<S> {
-  const { signal, timeoutMs } = o;
+  let failure: Error | undefined;
+  handOut(socket).once("error", (error) => failure = error);
+  await firstEvent(socket, event, o, what);
+  // The runtime may emit 'error' after the event and before what awaits it runs (measured with a TLS alert): no listener
+  // of the caller's could have seen it.
+  failure ??= socket.errored ?? (socket.destroyed ? new Error("the connection was closed") : undefined);
+  if (failure === undefined) return socket;
+  socket.destroy();
+  throw explain(failure);
+}
+
+/** Resolves at `event`, 'error' and 'close'; rejects, with the socket destroyed, at the deadline and on abort. */
+function firstEvent(
+  socket: net.Socket,
+  event: string,
+  { signal, timeoutMs }: ConnectOptions,
+  what: string,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const settle = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
-      socket.off(event, onConnected).off("error", onError).off("close", onClose);
+      socket.off(event, done).off("error", done).off("close", done);
     };
-    const fail = (error: PeerctlError) => {
+    const done = () => {
+      settle();
+      resolve();
+    };
+    const giveUp = (error: PeerctlError) => {
       settle();
       socket.destroy();
       reject(error);
     };
-    const onConnected = () => {
-      settle();
-      resolve(socket);
-    };
-    const onError = (error: Error) => fail(explain(error));
-    const onClose = () => fail(new PeerctlError("peer", `${what}: the connection was closed`));
-    const onAbort = () => fail(new PeerctlError("closed", `${what}: cancelled`, { cause: signal?.reason }));
-    handOut(socket).once(event, onConnected).once("error", onError).once("close", onClose);
+    const onAbort = () => giveUp(new PeerctlError("closed", `${what}: cancelled`, { cause: signal?.reason }));
+    socket.once(event, done).once("error", done).once("close", done);
     if (timeoutMs !== undefined) {
-      const onTimeout = () => fail(new PeerctlError("timeout", `${what}: no connection within ${timeoutMs} ms`));
+      const onTimeout = () => giveUp(new PeerctlError("timeout", `${what}: no connection within ${timeoutMs} ms`));
       timer = setTimeout(onTimeout, timeoutMs);
     }
     signal?.addEventListener("abort", onAbort);

@@ -42,23 +42,6 @@ Deno.test("listenTcp() says when the port is taken", async () => {
   await listener.close();
 });
 
-Deno.test("dialTcp() ends with its signal and with its deadline", async () => {
-  // TEST-NET-1 (RFC 5737): nothing answers there, or the machine has no way to it.
-  const nowhere = { host: "192.0.2.1", port: 9 };
-  await assert.rejects(
-    dialTcp({ ...nowhere, timeoutMs: 20 }),
-    (error: { kind: string }) => error.kind === "timeout" || error.kind === "peer",
-  );
-  const stop = new AbortController();
-  const dialling = dialTcp({ ...nowhere, signal: stop.signal });
-  stop.abort();
-  await assert.rejects(dialling, (error: { kind: string }) => error.kind === "closed" || error.kind === "peer");
-  await assert.rejects(dialTcp({ ...nowhere, signal: AbortSignal.abort() }), { kind: "closed" });
-});
-
-Deno.test("dialTcp() hands out a socket whose loss does not end the process when nobody listens for it", async () => {
-  const listener = await listenTcp({ host: "127.0.0.1", port: 0, onConnection: (socket) => socket.resetAndDestroy() });
-  const socket = await dialTcp(listener.address).catch(() => undefined);
-  if (socket && !socket.closed) await new Promise<void>((resolve) => socket.once("close", () => resolve()).resume());
-  await listener.close();
+Deno.test("dialTcp() ends when its signal has aborted", async () => {
+  await assert.rejects(dialTcp({ host: "127.0.0.1", port: 9, signal: AbortSignal.abort() }), { kind: "closed" });
 });

@@ -84,14 +84,16 @@ export function createTlsDialer(o: TlsClientOptions): TlsDialer {
     const since = performance.now();
     const isSilentClose = () =>
       socket.bytesRead === 0 && !socket.writableEnded && performance.now() - since < REFUSAL_WINDOW_MS;
-    socket.once("error", () => {
+    socket.once("error", (error) => {
       if (isSilentClose()) silentCloses++;
+      // After an alert the runtime reports an error, then an end, and does not destroy (measured).
+      socket.destroy(error);
     });
     socket.once("end", () => {
-      if (socket.bytesRead > 0) silentCloses = 0;
-      if (!isSilentClose()) return;
       // destroy() makes this the socket's 'error', which counts it.
-      socket.destroy(failureError(what, silentCloseFailure(silentCloses + 1)));
+      if (!socket.destroyed && isSilentClose()) {
+        socket.destroy(failureError(what, silentCloseFailure(silentCloses + 1)));
+      }
     });
     socket.once("close", () => {
       if (socket.bytesRead > 0) silentCloses = 0;
@@ -108,6 +110,8 @@ export function createTlsDialer(o: TlsClientOptions): TlsDialer {
       }
       const limits = { signal, timeoutMs };
       const socket = tls.connect(connectOptions(host, port, !skipVerify));
+      // At the event itself: a refusal may follow before what awaits it runs.
+      if (credentials.cert !== undefined) socket.once("secureConnect", () => watchForRefusal(socket, what));
       try {
         await whenConnected(socket, "secureConnect", limits, what, (error) => classifyTlsError(error, what));
       } catch (error) {
@@ -120,7 +124,6 @@ export function createTlsDialer(o: TlsClientOptions): TlsDialer {
         socket.destroy();
         throw new PeerctlError("auth", `${what}: ${violation}`, { hint: "compare the TLS settings of both sides" });
       }
-      if (credentials.cert !== undefined) watchForRefusal(socket, what);
       return tune(socket);
     },
     update(replacement) {

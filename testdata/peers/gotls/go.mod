@@ -1,0 +1,3 @@
+module peerctl.test/gotls
+
+go 1.19
