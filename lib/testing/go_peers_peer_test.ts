@@ -3,11 +3,12 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { startGoAgent } from "./go_agent.ts";
+import { Code } from "../ttrpc/status.ts";
+import { readAgentRecord, startGoAgent } from "./go_agent.ts";
 import { startGoShim } from "./go_shim.ts";
 import { startGoForwarder, startGoProxy } from "./go_tls_peers.ts";
 import { type CertificateFiles, makeOpensslFiles } from "./openssl_files.ts";
-import { requirePeer } from "./peers.ts";
+import { goPeer, requirePeer } from "./peers.ts";
 import { withTempDir } from "./temp_dir.ts";
 
 const NETNS = "/run/netns/podns";
@@ -121,6 +122,33 @@ Deno.test({
       await other.connect(join(dir, "stranger.ttrpc"));
       assert.equal((await other.check()).ok, false);
       assert.ok((await shim.check()).ok);
+    }),
+});
+
+Deno.test({
+  name: "Go agent with -stay and -record outlives its stdin, keeps requests to its owner and ends at SIGTERM",
+  ...requirePeer("go"),
+  fn: () =>
+    withTempDir(async (dir) => {
+      const socket = join(dir, "agent.sock"), record = join(dir, "record.jsonl");
+      const args = ["-stay", "-record", record, "-socket", socket, "-dir", dir];
+      const agent = new Deno.Command(await goPeer("agent"), { args, stdin: "null", stdout: "null" }).spawn();
+      const shim = await startGoShim({ socket: "none" });
+      try {
+        assert.ok((await shim.connect(socket)).ok);
+        assert.equal((await shim.writeStdin("c1", new Uint8Array(3))).code, Code.notFound);
+        assert.equal((await shim.call("grpc.AgentService", "PauseContainer")).code, Code.unimplemented);
+        assert.deepEqual((await readAgentRecord(record)).map(({ method, dataLength }) => [method, dataLength]), [
+          ["WriteStdin", 3],
+          ["PauseContainer", undefined],
+        ]);
+        assert.equal((await Deno.stat(record)).mode! & 0o777, 0o600);
+      } finally {
+        agent.kill("SIGTERM");
+        assert.equal((await agent.status).code, 0);
+        await shim.stop();
+      }
+      await assert.rejects(Deno.lstat(socket), Deno.errors.NotFound);
     }),
 });
 
