@@ -66,6 +66,43 @@ Deno.test({
     }, runPod),
 });
 
+/** What goes wrong with the certificates of a Go forwarder, and the reason that StartVM then gives. */
+const UNFIT = {
+  "a certificate of another CA": { server: "foreign", clientCa: "known", reason: /issued by another CA/ },
+  "another name": { server: "misnamed", clientCa: "misnamed", reason: /not for "podvm-server"/ },
+  "another client CA": { server: "known", clientCa: "foreign", reason: /CA of our certificate/ },
+} as const;
+
+for (const [what, { server, clientCa, reason }] of Object.entries(UNFIT)) {
+  Deno.test({
+    name: `caa fails StartVM at once, and takes the pod VM back, when its Go forwarder has ${what}`,
+    ignore: requirePeer("go").ignore || requirePeer("openssl").ignore,
+    fn: () =>
+      withCaaNode(async (dir) => {
+        const make = async (name: string, serverName: string) => {
+          await Deno.mkdir(join(dir, name));
+          return [name, await makeOpensslFiles(join(dir, name), serverName)] as const;
+        };
+        const made = Object.fromEntries([
+          await make("known", "podvm-server"),
+          await make("foreign", "podvm-server"),
+          await make("misnamed", "podvm-0"),
+        ]);
+        const ours = server === "misnamed" ? made.misnamed! : made.known!;
+        const own = { ...made[server]!.server, ca: made[clientCa]!.ca };
+        return [...await goForwarder(), ...manualTls(ours.ca, ours.client, own)];
+      }, (node) =>
+        withShim(node, async (shim) => {
+          assertOk(await shim.createVM({ id: ID, annotations: POD_ANNOTATIONS }));
+          const reply = await shim.startVM(ID, { timeoutMs: 60_000 });
+          assert.deepEqual([reply.ok, reply.code], [false, Code.unauthenticated], reply.error);
+          assert.match(reply.error, reason);
+          assert.deepEqual(await node.instances(), []);
+          assertOk(await shim.stopVM(ID));
+        })),
+  });
+}
+
 Deno.test({
   name: "caa may be killed and started again: no call and no check of the shim fails, and the pod can be stopped",
   ...requirePeer("go"),
@@ -195,7 +232,9 @@ interface Pair {
   readonly key: string;
 }
 
-function manualTls(ca: string, client: Pair, server: Pair): string[] {
-  const flags = (own: Pair) => ["-ca-cert-file", ca, "-cert-file", own.cert, "-cert-key", own.key];
-  return [...flags(client), "-forwarder-options", flags(server).map((word) => `'${word}'`).join(" ")];
+/** What caa and its forwarders are started with; a server may trust clients of another CA than caa trusts servers of. */
+function manualTls(ca: string, client: Pair, server: Pair & { readonly ca?: string }): string[] {
+  const flags = (own: Pair, ca: string) => ["-ca-cert-file", ca, "-cert-file", own.cert, "-cert-key", own.key];
+  const words = flags(server, server.ca ?? ca).map((word) => `'${word}'`);
+  return [...flags(client, ca), "-forwarder-options", words.join(" ")];
 }
