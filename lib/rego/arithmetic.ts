@@ -12,6 +12,7 @@ import {
   multiplyFloats,
   negateFloat,
   truncateFloat,
+  wholeText,
 } from "./big_float.ts";
 import { builtinError } from "./builtins/builtin.ts";
 import { DEFAULT_LIMITS, RegoLimitError } from "./limits.ts";
@@ -93,7 +94,7 @@ export function round(a: RegoNumber): RegoNumber {
   if (typeof a === "number" && Number.isSafeInteger(a)) return a;
   const float = toFloat(a);
   const half = floatFromDecimal({ digits: 5n, exponent: -1 }, float.negative);
-  return fromFloat(floatFromBigInt(truncateFloat(addFloats(float, half))));
+  return fromWhole(truncateFloat(addFloats(float, half)));
 }
 
 export function ceil(a: RegoNumber): RegoNumber {
@@ -101,7 +102,7 @@ export function ceil(a: RegoNumber): RegoNumber {
   const float = toFloat(a);
   const whole = truncateFloat(float);
   // As OPA: the sign is that of the whole part, so -0.5 goes up from 0 to 1.
-  if (whole < 0n || isIntegerFloat(float)) return fromFloat(floatFromBigInt(whole));
+  if (whole < 0n || isIntegerFloat(float)) return fromWhole(whole);
   return fromFloat(addFloats(floatFromBigInt(whole), floatFromBigInt(1n)));
 }
 
@@ -110,8 +111,13 @@ export function floor(a: RegoNumber): RegoNumber {
   const float = toFloat(a);
   const whole = truncateFloat(float);
   // As OPA: the sign is that of the whole part, so -0.5 stays at 0.
-  if (whole >= 0n || isIntegerFloat(float)) return fromFloat(floatFromBigInt(whole));
+  if (whole >= 0n || isIntegerFloat(float)) return fromWhole(whole);
   return fromFloat(addFloats(floatFromBigInt(whole), floatFromBigInt(-1n)));
+}
+
+function fromWhole(whole: bigint): RegoNumber {
+  const text = wholeText(whole);
+  return parseNumber(text) ?? new BigNumber(text);
 }
 
 /** An upper bound of the decimal digits of the integer part. */

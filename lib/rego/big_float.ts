@@ -106,6 +106,12 @@ export function floatFromBigInt(value: bigint, negativeZero = false): BigFloat {
   return round({ negative, mantissa: value < 0n ? -value : value, exponent: 0 }, PRECISION, false);
 }
 
+/** A whole number as Go writes the float it sets from a big integer, which takes as many bits as that has. */
+export function wholeText(whole: bigint): string {
+  const mantissa = whole < 0n ? -whole : whole;
+  return floatText({ negative: whole < 0n, mantissa, exponent: 0 }, Math.max(PRECISION, bitLength(mantissa)));
+}
+
 function signed(a: BigFloat): bigint {
   return a.negative ? -a.mantissa : a.mantissa;
 }
@@ -124,10 +130,10 @@ interface Digits {
 }
 
 /** The shortest text that reads back as the same 64 bits, in Go's spelling: `%f` for integers, `%g` otherwise. */
-export function floatText(a: BigFloat): string {
+export function floatText(a: BigFloat, precision: number = PRECISION): string {
   const sign = a.negative ? "-" : "";
   if (a.mantissa === 0n) return sign + "0";
-  const { digits, point } = shortestDigits(a);
+  const { digits, point } = shortestDigits(a, precision);
   if (isIntegerFloat(a)) return sign + digits.padEnd(point, "0");
   const exponent = point - 1;
   // Go's %g changes to an exponent below 1e-4 and, for the shortest digits, from 1e6.
@@ -142,8 +148,8 @@ export function floatText(a: BigFloat): string {
 }
 
 /** As Go's math/big does it: the first digit at which neither neighbour could be meant. */
-function shortestDigits(a: BigFloat): Digits {
-  const shift = BigInt(PRECISION + 1 - bitLength(a.mantissa));
+function shortestDigits(a: BigFloat, precision: number): Digits {
+  const shift = BigInt(precision + 1 - bitLength(a.mantissa));
   const mantissa = shift >= 0n ? a.mantissa << shift : a.mantissa >> -shift;
   const exponent = a.exponent - Number(shift);
   const value = toDigits(mantissa, exponent);
