@@ -21,6 +21,7 @@ const INSTALL_HINTS: Record<PeerTool, string> = {
 
 /** Where the Go module and the Rust package lie, and where the Go programs are put (not committed). */
 const GO_DIR = new URL("../../testdata/peers/go", import.meta.url).pathname;
+const OPA_DIR = new URL("../../testdata/peers/opa", import.meta.url).pathname;
 const BIN_DIR = new URL("../../testdata/peers/bin", import.meta.url).pathname;
 
 const RUST_DIR = new URL("../../testdata/peers/rust", import.meta.url).pathname;
@@ -64,8 +65,7 @@ export function peerPath(tool: PeerTool): string {
 /**
  * Returns the path of the Go program `name` (a folder of testdata/peers/go/cmd), built if its sources are new.
  *
- * All programs are built together, once per state of the sources, under a file lock: tests that start at the same
- * time wait for one build. The directory is named by a hash of the sources, and it appears whole.
+ * All programs are built together.
  *
  * @throws {PeerctlError} kind "config" without Go, without such a program, or when the build fails.
  */
@@ -77,14 +77,16 @@ export async function goPeer(name: string): Promise<string> {
       `Cannot build Go peer "${name}": there is no such folder in testdata/peers/go/cmd`,
     );
   }
-  const target = join(BIN_DIR, sourceHash());
-  if (!existsSync(target)) {
-    await Deno.mkdir(BIN_DIR, { recursive: true });
-    using lock = await Deno.open(join(BIN_DIR, "lock"), { create: true, write: true });
-    await lock.lock(true);
-    if (!existsSync(target)) await build(go, target);
-  }
-  return join(target, name);
+  return join(await goBuild(go, GO_DIR, "./cmd/..."), name);
+}
+
+/**
+ * Returns the path of the program of testdata/peers/opa, which evaluates policies with OPA's library.
+ *
+ * @throws {PeerctlError} kind "config" without Go or when the build fails.
+ */
+export async function opaPeer(): Promise<string> {
+  return join(await goBuild(peerPath("go"), OPA_DIR, "."), "opa");
 }
 
 /**
@@ -98,10 +100,27 @@ export async function rustPeer(): Promise<string> {
   return join(target, "debug", "peers");
 }
 
-async function build(go: string, target: string): Promise<void> {
+/**
+ * Returns the directory with the programs of `packages` in `module`.
+ *
+ * They are built once per state of the sources, under a file lock: tests that start at the same time wait for one
+ * build. The directory is named by a hash of the sources, and it appears whole.
+ */
+async function goBuild(go: string, module: string, packages: string): Promise<string> {
+  const target = join(BIN_DIR, sourceHash(module));
+  if (!existsSync(target)) {
+    await Deno.mkdir(BIN_DIR, { recursive: true });
+    using lock = await Deno.open(join(BIN_DIR, "lock"), { create: true, write: true });
+    await lock.lock(true);
+    if (!existsSync(target)) await build(go, module, packages, target);
+  }
+  return target;
+}
+
+async function build(go: string, module: string, packages: string, target: string): Promise<void> {
   const partial = await Deno.makeTempDir({ dir: BIN_DIR, prefix: "partial-" });
   try {
-    await runBuild(go, ["build", "-trimpath", "-o", `${partial}/`, "./cmd/..."], GO_DIR, { GOTOOLCHAIN: "local" });
+    await runBuild(go, ["build", "-trimpath", "-o", `${partial}/`, packages], module, { GOTOOLCHAIN: "local" });
     renameSync(partial, target);
   } catch (error) {
     await Deno.remove(partial, { recursive: true });
@@ -118,11 +137,11 @@ async function runBuild(tool: string, args: string[], cwd: string, env: Record<s
 }
 
 /** Hashes every file of the Go module by name and content. */
-function sourceHash(): string {
+function sourceHash(module: string): string {
   const hash = createHash("sha256");
-  const names = readdirSync(GO_DIR, { recursive: true, withFileTypes: true })
+  const names = readdirSync(module, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort();
-  for (const name of names) hash.update(name.slice(GO_DIR.length)).update("\0").update(readFileSync(name)).update("\0");
+  for (const name of names) hash.update(name.slice(module.length)).update("\0").update(readFileSync(name)).update("\0");
   return hash.digest("hex").slice(0, HASH_DIGITS);
 }
 

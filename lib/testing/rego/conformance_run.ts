@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Runs conformance cases and counts the verdicts by folder. */
+
+import { judge, type Outcome, type Verdict } from "./judge.ts";
+import type { OpaCase } from "./opa_cases.ts";
+
+export interface Judged {
+  readonly test: OpaCase;
+  readonly verdict: Verdict;
+}
+
+/** How many verdicts of each kind. */
+export interface Counts {
+  readonly cases: number;
+  readonly pass: number;
+  readonly refused: number;
+  readonly wrong: number;
+}
+
+export async function runCases(
+  cases: readonly OpaCase[],
+  ask: (test: OpaCase) => Outcome | Promise<Outcome>,
+): Promise<Judged[]> {
+  const judged: Judged[] = [];
+  for (const test of cases) judged.push({ test, verdict: judge(test, await ask(test)) });
+  return judged;
+}
+
+export function countVerdicts(all: readonly Judged[]): Counts {
+  const count = (kind: Verdict["kind"]) => all.filter(({ verdict }) => verdict.kind === kind).length;
+  return { cases: all.length, pass: count("pass"), refused: count("refused"), wrong: count("wrong") };
+}
+
+/** A Markdown table by folder, all together in the last line. */
+export function conformanceTable(all: readonly Judged[]): string {
+  const rows = [["folder", "cases", "pass", "refused", "wrong"]];
+  const add = (name: string, list: readonly Judged[]) => {
+    const { cases, pass, refused, wrong } = countVerdicts(list);
+    rows.push([name, ...[cases, pass, refused, wrong].map(String)]);
+  };
+  const folders = Map.groupBy(all, ({ test }) => test.file.split("/")[0]!);
+  for (const name of [...folders.keys()].sort()) add(name, folders.get(name)!);
+  add("**all**", all);
+  const widths = rows[0]!.map((_head, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join(" | ")} |`;
+  const rule = `| ${widths.map((width, i) => i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`).join(" | ")} |`;
+  const { cases, pass } = countVerdicts(all);
+  return `${[line(rows[0]!), rule, ...rows.slice(1).map(line)].join("\n")}\n\n${share(pass, cases)} pass.\n`;
+}
+
+/** A share in per cent, rounded down to a tenth, so that it never promises more than there is. */
+function share(part: number, whole: number): string {
+  return `${(Math.floor(part / whole * 1000) / 10).toFixed(1)} %`;
+}
