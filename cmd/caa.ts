@@ -13,11 +13,19 @@ import { configureLogging } from "../lib/daemon/logging.ts";
 import { runDaemon, type Service } from "../lib/daemon/run.ts";
 import { checkInitdata } from "../lib/guest/initdata.ts";
 import { checkSocketPath, dialUnix, listenUnix } from "../lib/net/unix_socket.ts";
+import { systemClock } from "../lib/os/clock.ts";
 import { hypervisorService } from "../lib/sandbox/hypervisor_service.ts";
 import { composePodUserData } from "../lib/sandbox/pod_user_data.ts";
 import { podVmInfoService } from "../lib/sandbox/podvminfo_service.ts";
+import { startJanitor } from "../lib/sandbox/janitor.ts";
+import { openJournal } from "../lib/sandbox/journal.ts";
+import { createPodFolders } from "../lib/sandbox/pod_folders.ts";
+import { createReaper } from "../lib/sandbox/reaper.ts";
+import { recover } from "../lib/sandbox/recovery.ts";
 import { createSandboxes, type Sandboxes } from "../lib/sandbox/sandboxes.ts";
 import { openStateDir } from "../lib/sandbox/state_dir.ts";
+import { summarize } from "../lib/sandbox/status.ts";
+import { createSandboxStore } from "../lib/sandbox/store.ts";
 import { createTtrpcServer } from "../lib/ttrpc/server.ts";
 import { caaFlags } from "./caa_flags.ts";
 import { providerChoices, startProvider } from "./caa_provider.ts";
@@ -25,6 +33,9 @@ import { openAgentTls } from "./caa_tls.ts";
 
 /** How long the startup probe waits for its own socket, in milliseconds. */
 const PROBE_TIMEOUT_MS = 2000;
+
+/** How long one attempt to delete an instance may take, in milliseconds; StopVM waits for the first one. */
+const DELETE_ATTEMPT_MS = 60_000;
 
 type Context = CommandContext<typeof caaFlags, typeof providerChoices>;
 export type CaaValues = ValuesOf<typeof caaFlags>;
@@ -71,7 +82,7 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
   const stopping = new AbortController();
   parts.defer(() => stopping.abort());
 
-  const stateDir = parts.use(await openStateDir(values.podsDir));
+  const stateDir = parts.use(await openStateDir(values));
   const provider = await startProvider({ context, stateDir, log });
   const socketDir = dirname(values.socket);
   await Deno.mkdir(socketDir, { recursive: true, mode: 0o700 });
@@ -85,30 +96,36 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
       mode: values.relay === "spawn" ? "spawn" : "auto",
       flags: ["-log-level", values.logLevel],
     }),
-    onRelayLost: (_slot, ids) => sandboxes.relayLost(ids),
+    onRelayLost: (_slot, ids) => void sandboxes.relayLost(ids),
     build,
     log,
   });
   parts.defer(() => relays.stop());
   const agentTls = await openAgentTls({
     values,
+    keysDir: stateDir.folder("tls"),
     log,
     signal: stopping.signal,
     onChange: (credentials) => relays.update(credentials, (one) => one.labels["tls"] === "manual"),
   });
+  const journal = parts.use(await openJournal(stateDir.folder("journal")));
+  const common = { provider, journal, relays, folders: createPodFolders(values.podsDir), clock: systemClock, log };
+  const store = createSandboxStore(common);
+  const reaper = createReaper({ ...common, attemptMs: DELETE_ATTEMPT_MS });
   const sandboxes: Sandboxes = createSandboxes({
-    podsDir: values.podsDir,
-    provider,
-    relays,
+    ...common,
+    store,
+    reaper,
     agentTls: agentTls.tls,
     composeUserData: (pod, tls) =>
       composePodUserData(pod, tls, { defaultInitdata: values.initdata, scratchSpace: values.scratchSpace }),
     forwarderPort: values.forwarderPort,
     proxyTimeoutMs: values.proxyTimeoutMs,
-    log,
   });
-  await sandboxes.recover();
+  await recover({ ...common, store, reaper, sandboxes, providerName: provider.name });
   await agentTls.announce();
+  const janitor = startJanitor({ ...common, store, reaper, orphanGraceMs: values.orphanGraceMs });
+  parts.defer(() => janitor.stop());
   signal.throwIfAborted();
 
   const server = createTtrpcServer({
@@ -124,10 +141,10 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
     port: values.probePort,
     startup: () => probe(values.socket),
     async ready() {
-      const check = await probe(values.socket);
-      const states = sandboxes.list().map((one) => one.state);
-      const counts = Object.fromEntries([...new Set(states)].map((s) => [s, states.filter((t) => t === s).length]));
-      return { ...check, details: { provider: provider.name, sandboxes: counts, warnings: relays.warnings() } };
+      return {
+        ...await probe(values.socket),
+        details: { provider: provider.name, ...summarize(store, reaper), warnings: relays.warnings() },
+      };
     },
     log,
   });

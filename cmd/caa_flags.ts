@@ -103,6 +103,10 @@ export const caaFlags = {
     max: 64,
     help: "over how many relay processes sandboxes are spread",
   }),
+  orphanGraceMs: durationFlag("orphan-grace", {
+    default: "10m",
+    help: "how long an instance that is ours but belongs to no sandbox is left alone before it is deleted",
+  }),
   ...logFlags,
   tunnelType: refusedFlag("tunnel-type", { env: "TUNNEL_TYPE", reason: NETWORK }),
   vxlanPort: refusedFlag("vxlan-port", { env: "VXLAN_PORT", reason: NETWORK }),

@@ -34,7 +34,7 @@ export async function startProvider(options: StartProviderOptions): Promise<Prov
   checkProcessProviderAllowed({ nodeName: values.nodeName, allowInCluster: choice.values.allowProcessInCluster });
   log.warn(PROCESS_PROVIDER_WARNING);
   const provider = createProcessProvider({
-    stateDir: stateDir.providerDir(choice.name),
+    stateDir: stateDir.folder(choice.name),
     installationId: stateDir.installationId,
     nodeName: values.nodeName,
     selfCommand,

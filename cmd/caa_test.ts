@@ -60,7 +60,11 @@ Deno.test("caa says in one line what it cannot start with, and leaves nothing", 
       [["caa", "process", "-socket", `/tmp/${"x".repeat(120)}`], 1, /125 bytes, a unix socket path has at most 107/],
       [caaArgs(dir, "-cert-file", join(dir, "some.pem")), 1, /no CA and no private key file is given/],
       [caaArgs(dir, "-tls-min-version", "VersionTLS11"), 1, /must be VersionTLS12 or VersionTLS13/],
-      [caaArgs(dir, "-tls-min-version", "VersionTLS13", "-tls-cipher-suites", "TLS_AES_128_GCM_SHA256"), 1, /cipher suites with VersionTLS13/],
+      [
+        caaArgs(dir, "-tls-min-version", "VersionTLS13", "-tls-cipher-suites", "TLS_AES_128_GCM_SHA256"),
+        1,
+        /cipher suites with VersionTLS13/,
+      ],
       [caaArgs(dir, "-initdata", "!"), 1, /Cannot use initdata/i],
       [caaArgs(dir, "-secure-comms"), 2, /Cannot use -secure-comms: this version has no Secure Comms/],
       [caaArgs(dir, "-relays", "0"), 2, /Cannot use -relays "0"/],
@@ -152,7 +156,7 @@ Deno.test("caa answers probes on loopback", async () => {
     assert.equal((await probe("/healthz")).status, 200);
     const ready = await probe("/readyz");
     assert.equal(ready.status, 200);
-    assert.deepEqual(ready.body.details, { provider: "process", sandboxes: {}, warnings: [] });
+    assert.deepEqual(ready.body.details, { provider: "process", sandboxes: {}, deletions: [], warnings: [] });
     await Deno.remove(join(dir, "h.sock"));
     assert.equal((await probe("/startup")).status, 500);
     assert.equal((await probe("/readyz")).status, 503);

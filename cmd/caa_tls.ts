@@ -2,19 +2,24 @@
 /** Chooses how caa and the forwarders prove themselves to each other: automatic, manual, or not at all. */
 
 import type { Logger } from "@logtape/logtape";
+import { openAutomaticTls } from "../lib/crypto/automatic.ts";
 import { PeerctlError } from "../lib/errors.ts";
 import { parseTlsProfile, type TlsCredentials } from "../lib/net/tls.ts";
 import { loadTlsFiles, watchTlsFiles } from "../lib/net/tls_files.ts";
+import { systemClock } from "../lib/os/clock.ts";
 import {
   type AgentTls,
   createAutomaticAgentTls,
   createDisabledTls,
   createManualAgentTls,
 } from "../lib/sandbox/agent_tls.ts";
+import { keepTlsKeys } from "../lib/sandbox/kept_tls_keys.ts";
 import type { CaaValues } from "./caa.ts";
 
 export interface OpenAgentTlsOptions {
   readonly values: CaaValues;
+  /** Where the keys of automatic mode are kept. */
+  readonly keysDir: string;
   readonly log: Logger;
   /** Ends the watching of files. */
   readonly signal: AbortSignal;
@@ -55,8 +60,7 @@ export async function openAgentTls(options: OpenAgentTlsOptions): Promise<Opened
   if (!isManual) {
     const skipVerify = values.tlsSkipVerify;
     if (skipVerify) log.warn("Certificates of forwarders are not verified: anyone may pose as a pod VM");
-    const { createAutomaticTls } = await import("../lib/crypto/automatic.ts");
-    const authority = await createAutomaticTls();
+    const authority = await openAutomaticTls(await keepTlsKeys({ dir: options.keysDir, clock: systemClock, log }));
     return { tls: createAutomaticAgentTls({ ...policy, authority, skipVerify }), ...nothing };
   }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The certificates of automatic mutual TLS, all in memory: a CA for pod VMs and the worker's own client certificate. */
+/** The certificates of automatic mutual TLS: a CA for pod VMs and the worker's own client certificate. */
 
 import { withCommonName } from "./subject.ts";
 
-/** Validity in milliseconds: 730 days, as upstream's; a restart makes everything anew. */
+const KEY_TYPE = "ecdsa-p256" as const;
+
+/** Validity in milliseconds: 730 days, as upstream's. */
 const VALID_MS = 730 * 24 * 3_600_000;
 
 /** Organisations that upstream's certificates carry, kept so that logs read the same. */
@@ -20,18 +22,36 @@ export interface AutomaticTls {
   issueServer(instanceName: string): Promise<{ cert: string; key: string }>;
 }
 
-/** Makes a new CA and a new client certificate; both keys stay in memory. */
-export async function createAutomaticTls(): Promise<AutomaticTls> {
+/** Everything that has to be kept for the same certificates to go on being issued and shown; PEM texts. */
+export interface AutomaticTlsKeys {
+  readonly caCert: string;
+  readonly caKey: string;
+  readonly clientCert: string;
+  readonly clientKey: string;
+}
+
+/** Makes a new CA and a new client certificate. */
+export async function generateAutomaticTlsKeys(): Promise<AutomaticTlsKeys> {
   const { createAuthority, createSelfSignedClient } = await import("./certificates.ts");
-  const common = () => ({ keyType: "ecdsa-p256", validMs: VALID_MS, now: new Date() }) as const;
-  const authority = await createAuthority({ ...common(), subject: CA_SUBJECT });
-  const client = await createSelfSignedClient({ ...common(), subject: CLIENT_SUBJECT });
+  const common = { keyType: KEY_TYPE, validMs: VALID_MS, now: new Date() } as const;
+  const authority = await createAuthority({ ...common, subject: CA_SUBJECT });
+  const client = await createSelfSignedClient({ ...common, subject: CLIENT_SUBJECT });
+  return { caCert: authority.cert, caKey: authority.key, clientCert: client.cert, clientKey: client.key };
+}
+
+/** Issues with keys that were made earlier. */
+export async function openAutomaticTls(keys: AutomaticTlsKeys): Promise<AutomaticTls> {
+  const { openAuthority } = await import("./certificates.ts");
+  const own = { cert: keys.caCert, key: keys.caKey };
+  const authority = await openAuthority(own, { keyType: KEY_TYPE, subject: CA_SUBJECT });
   return {
-    ca: { cert: authority.cert },
-    client: { cert: client.cert, key: client.key },
+    ca: { cert: keys.caCert },
+    client: { cert: keys.clientCert, key: keys.clientKey },
     async issueServer(instanceName) {
       const { cert, key } = await authority.issue({
-        ...common(),
+        keyType: KEY_TYPE,
+        validMs: VALID_MS,
+        now: new Date(),
         subject: withCommonName([], instanceName),
         usage: "server",
         names: [{ type: "dns", value: instanceName }],
@@ -39,4 +59,9 @@ export async function createAutomaticTls(): Promise<AutomaticTls> {
       return { cert, key };
     },
   };
+}
+
+/** Makes a new CA and a new client certificate, and issues with them; nothing is kept. */
+export async function createAutomaticTls(): Promise<AutomaticTls> {
+  return await openAutomaticTls(await generateAutomaticTlsKeys());
 }

@@ -15,9 +15,10 @@ import {
   Name,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
+  X509Certificate,
   X509CertificateGenerator,
 } from "@peculiar/x509";
-import { encodePrivateKey, generateKeyPair, type KeyType, signingAlgorithm } from "./keys.ts";
+import { encodePrivateKey, generateKeyPair, importPrivateKey, type KeyType, signingAlgorithm } from "./keys.ts";
 import { encodePem } from "./pem.ts";
 import type { DistinguishedName } from "./subject.ts";
 import type { AlternativeName } from "./subject_alternative_name.ts";
@@ -55,13 +56,33 @@ export interface Authority extends IssuedCertificate {
 
 /** Makes a CA that issues leaves only (path length 0). */
 export async function createAuthority(request: CertificateRequest): Promise<Authority> {
-  const { keyType } = request;
-  const keys = await generateKeyPair(keyType);
+  const keys = await generateKeyPair(request.keyType);
   const own = await selfSign(request, keys, [
     new BasicConstraintsExtension(true, 0, true),
     new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
     await SubjectKeyIdentifierExtension.create(keys.publicKey),
   ]);
+  return authorityOf(own, keys, request);
+}
+
+/** Takes up a CA that `createAuthority` made earlier, with the same key type and subject. */
+export async function openAuthority(
+  own: Pick<IssuedCertificate, "cert" | "key">,
+  request: Pick<CertificateRequest, "keyType" | "subject">,
+): Promise<Authority> {
+  const certificate = new X509Certificate(own.cert);
+  const keys = {
+    privateKey: await importPrivateKey(request.keyType, own.key),
+    publicKey: await certificate.publicKey.export(),
+  };
+  return authorityOf({ ...own, notAfter: certificate.notAfter }, keys, request);
+}
+
+function authorityOf(
+  own: IssuedCertificate,
+  keys: CryptoKeyPair,
+  request: Pick<CertificateRequest, "keyType" | "subject">,
+): Authority {
   return {
     ...own,
     async issue(leaf) {
@@ -74,7 +95,7 @@ export async function createAuthority(request: CertificateRequest): Promise<Auth
         issuer: encodeName(request.subject),
         publicKey: leafKeys.publicKey,
         signingKey: keys.privateKey,
-        signingAlgorithm: signingAlgorithm(keyType),
+        signingAlgorithm: signingAlgorithm(request.keyType),
         extensions: [
           new BasicConstraintsExtension(false, undefined, true),
           new KeyUsagesExtension(leafKeyUsage(leaf.keyType), true),

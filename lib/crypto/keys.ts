@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Makes key pairs for certificates and writes private keys as PKCS#8. */
 
+import { createPrivateKey } from "node:crypto";
 import { encodePem } from "./pem.ts";
 
 /** Key types that certificates are made for, in the words of `--key-type`. */
@@ -41,4 +42,10 @@ export function signingAlgorithm(type: KeyType): EcdsaParams | Algorithm {
 /** PKCS#8, PEM, not encrypted. */
 export async function encodePrivateKey(key: CryptoKey): Promise<string> {
   return encodePem("PRIVATE KEY", new Uint8Array(await crypto.subtle.exportKey("pkcs8", key)));
+}
+
+/** Reads what `encodePrivateKey` wrote. */
+export async function importPrivateKey(type: KeyType, pem: string): Promise<CryptoKey> {
+  const der = createPrivateKey(pem).export({ format: "der", type: "pkcs8" });
+  return await crypto.subtle.importKey("pkcs8", new Uint8Array(der), ALGORITHMS[type].generate, true, ["sign"]);
 }

@@ -147,9 +147,9 @@ async function drainRelay(dir: string, slot: string): Promise<void> {
 
 /** Deletes what caa could not, because it was stopped in the middle of something. */
 async function deleteInstances(podsDir: string, options: DemoNodeOptions): Promise<void> {
-  using state = await openStateDir(podsDir);
+  using state = await openStateDir({ podsDir, nodeName: "" });
   const provider = createProcessProvider({
-    stateDir: state.providerDir("process"),
+    stateDir: state.folder("process"),
     installationId: state.installationId,
     nodeName: "",
     selfCommand: options.selfCommand,

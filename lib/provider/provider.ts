@@ -37,6 +37,9 @@ export interface Instance {
 export interface Provider {
   readonly name: string;
 
+  /** How long after a create call an instance may not show in `find` and `list`, in milliseconds. */
+  readonly consistencyMs: number;
+
   /**
    * Checks what can be checked before the first pod VM is wanted.
    *

@@ -2,22 +2,26 @@
 /** The life cycle of peer pods on one worker node: created, starting, running, stopping, gone. */
 
 import type { Logger } from "@logtape/logtape";
-import { PeerctlError, toPeerctlError } from "../errors.ts";
-import type { RelayPool } from "../agent/relay_pool.ts";
+import type { OpenInit, RelayPool } from "../agent/relay_pool.ts";
 import { checkSandboxId } from "../agent/sandbox_id.ts";
+import { PeerctlError, toPeerctlError } from "../errors.ts";
+import type { Clock } from "../os/clock.ts";
+import { limitTime } from "../os/limit_time.ts";
 import type { Instance, Provider } from "../provider/provider.ts";
 import { Code, RpcError } from "../ttrpc/status.ts";
 import type { AgentTls, SandboxTls } from "./agent_tls.ts";
 import { type PodRequest, readPodRequest } from "./annotations.ts";
 import { instanceNameFor } from "./names.ts";
-import { createPodFolders, type PodFolders } from "./pod_folders.ts";
+import type { PodFolders } from "./pod_folders.ts";
+import type { Reaper } from "./reaper.ts";
+import type { Sandbox, SandboxStore } from "./store.ts";
 import { createUndo } from "./undo.ts";
 
-/** How long deleting an instance may take, in milliseconds; the Go adaptor gives its clean-up the same ten minutes. */
-const DELETE_LIMIT_MS = 10 * 60_000;
+/** How long closing an agent path may take, in milliseconds: a relay that hangs must not keep a VM alive. */
+const CLOSE_LIMIT_MS = 20_000;
 
-/** Most sandboxes one worker node may hold: far above what a node runs, low enough to stop a runaway caller. */
-const MAX_SANDBOXES = 4096;
+/** How long taking back one step of a start may take, in milliseconds; the Go adaptor gives its clean-up ten minutes. */
+const UNDO_LIMIT_MS = 10 * 60_000;
 
 export interface CreateSandbox {
   readonly id: string;
@@ -38,29 +42,23 @@ export interface Sandboxes {
    * started is ended again first.
    */
   start(id: string, signal: AbortSignal): Promise<void>;
-  /** Ends the pod VM and forgets the pod, whatever state it is in and whether it is known or not. */
+  /**
+   * Ends the pod VM and forgets the pod, whatever state it is in and whether it is known or not. An instance that
+   * cannot be deleted now is noted and deleted later.
+   */
   stop(id: string): Promise<void>;
   /** Answers the instance id of a pod; with `wait` as soon as it has one. */
   instanceOf(pod: { name: string; namespace: string; wait: boolean }, signal: AbortSignal): Promise<string>;
-  /** Learns from the relays which sandboxes run already; to be called once, before anything is served. */
-  recover(): Promise<void>;
   /** Says that the relay that carried these sandboxes is gone: their agents cannot be reached any more. */
-  relayLost(ids: readonly string[]): void;
+  relayLost(ids: readonly string[]): Promise<void>;
   /** Gives up what is still starting, and waits for it and for what is still stopping. Running sandboxes go on. */
   settle(): Promise<void>;
-  list(): readonly {
-    id: string;
-    podName: string;
-    podNamespace: string;
-    state: State;
-    instanceId: string | undefined;
-  }[];
 }
 
-export type State = "created" | "starting" | "running" | "failed" | "stopping";
-
 export interface SandboxesOptions {
-  readonly podsDir: string;
+  readonly store: SandboxStore;
+  readonly reaper: Reaper;
+  readonly folders: PodFolders;
   readonly provider: Provider;
   readonly relays: RelayPool;
   readonly agentTls: AgentTls;
@@ -69,98 +67,70 @@ export interface SandboxesOptions {
   readonly forwarderPort: number;
   /** How long the way to the agent may take to open, in milliseconds. */
   readonly proxyTimeoutMs: number;
+  readonly clock: Clock;
   readonly log: Logger;
-}
-
-interface Sandbox {
-  readonly id: string;
-  readonly podName: string;
-  readonly podNamespace: string;
-  readonly networkNamespacePath: string;
-  readonly agentSocket: string;
-  /** Absent for a sandbox that an earlier caa started: it is running, so nobody asks any more. */
-  readonly pod: PodRequest | undefined;
-  state: State;
-  instance: Pick<Instance, "id"> | undefined;
-  starting: { readonly done: Promise<void>; abort(): void } | undefined;
-  stopping: Promise<void> | undefined;
 }
 
 /** Creates the life cycle for one provider and one set of relays. */
 export function createSandboxes(options: SandboxesOptions): Sandboxes {
-  const { provider, relays, agentTls, forwarderPort, proxyTimeoutMs, log } = options;
-  const folders: PodFolders = createPodFolders(options.podsDir);
-  const known = new Map<string, Sandbox>();
-  const waiters = new Set<() => void>();
-
-  function changed(): void {
-    for (const wake of [...waiters]) wake();
-  }
+  const { store, reaper, folders, provider, relays, agentTls, clock, log } = options;
 
   async function create(request: CreateSandbox): Promise<string> {
     const { id, networkNamespacePath } = request;
     checkSandboxId(id);
     const pod = readPodRequest(request.annotations);
-    const twin = known.get(id);
-    if (twin) {
-      const same = twin.podName === pod.podName && twin.podNamespace === pod.podNamespace &&
-        twin.networkNamespacePath === networkNamespacePath;
-      if (same) return twin.agentSocket;
+    const known = store.get(id)?.row;
+    if (known) {
+      const isSame = known.podName === pod.podName && known.podNamespace === pod.podNamespace &&
+        known.networkNamespacePath === networkNamespacePath;
+      if (isSame) return known.agentSocket;
       throw new RpcError(
         Code.alreadyExists,
-        `Cannot create pod VM "${id}": the id belongs to pod "${twin.podNamespace}/${twin.podName}"`,
+        `Cannot create pod VM "${id}": the id belongs to pod "${known.podNamespace}/${known.podName}"`,
       );
     }
-    if (known.size >= MAX_SANDBOXES) {
-      throw new PeerctlError(
-        "limit",
-        `Cannot create pod VM "${id}": ${known.size} sandboxes exist, limit ${MAX_SANDBOXES}`,
-      );
-    }
-    const sandbox: Sandbox = {
+    const sandbox = store.add({
       id,
       podName: pod.podName,
       podNamespace: pod.podNamespace,
       networkNamespacePath,
       agentSocket: folders.agentSocket(id),
-      pod,
+      spec: JSON.stringify(pod.spec),
       state: "created",
-      instance: undefined,
-      starting: undefined,
-      stopping: undefined,
-    };
-    known.set(id, sandbox);
+      provider: provider.name,
+      idempotencyKey: "",
+      instanceId: "",
+      lastError: "",
+    });
     try {
-      await folders.make(id);
+      await folders.make(id, pod.initdata);
     } catch (error) {
-      known.delete(id);
+      store.remove(id);
+      await folders.remove(id).catch(() => {});
       throw error;
     }
     log.info("Sandbox created", { sandbox: id, pod: pod.podName, namespace: pod.podNamespace });
-    changed();
-    return sandbox.agentSocket;
+    return sandbox.row.agentSocket;
   }
 
   function start(id: string, signal: AbortSignal): Promise<void> {
-    const sandbox = known.get(id);
+    const sandbox = store.get(id);
     if (!sandbox) {
       return Promise.reject(
         new RpcError(Code.notFound, `Cannot start pod VM "${id}": no such sandbox, CreateVM has to come first`),
       );
     }
-    if (sandbox.state === "running") return Promise.resolve();
-    if (sandbox.state === "starting" && sandbox.starting) return sandbox.starting.done;
-    const pod = sandbox.pod;
-    if (sandbox.state !== "created" || sandbox.stopping || !pod) {
+    if (sandbox.starting) return sandbox.starting.done;
+    if (sandbox.row.state === "running") return Promise.resolve();
+    if (sandbox.row.state !== "created" || sandbox.stopping) {
       return Promise.reject(
-        new PeerctlError("state", `Cannot start pod VM "${id}": the sandbox is ${sandbox.state}`, {
+        new PeerctlError("state", `Cannot start pod VM "${id}": the sandbox is ${sandbox.row.state}`, {
           hint: "stop the pod and start it again",
         }),
       );
     }
     const stopped = new AbortController();
-    sandbox.state = "starting";
-    const done = boot(sandbox, pod, AbortSignal.any([signal, stopped.signal]));
+    const done = boot(sandbox, AbortSignal.any([signal, stopped.signal])).finally(() => sandbox.starting = undefined);
     sandbox.starting = {
       done,
       abort: () =>
@@ -169,219 +139,160 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     return done;
   }
 
-  async function boot(sandbox: Sandbox, pod: PodRequest, signal: AbortSignal): Promise<void> {
-    const { id, podName, podNamespace } = sandbox;
-    const instanceName = instanceNameFor(podName, id);
-    const undo = createUndo({ log: log.with({ sandbox: id }), limitMs: DELETE_LIMIT_MS });
-    const startedAt = performance.now();
+  async function boot(sandbox: Sandbox, signal: AbortSignal): Promise<void> {
+    const { id, podName, podNamespace } = sandbox.row;
+    const names = { sandbox: id, pod: podName, namespace: podNamespace };
+    const undo = createUndo({ log: log.with({ sandbox: id }), limitMs: UNDO_LIMIT_MS });
+    const startedMs = clock.now();
     try {
       signal.throwIfAborted();
+      const pod = await folders.readPod(sandbox.row);
+      const instanceName = instanceNameFor(podName, id);
       const tls = await agentTls.forInstance(instanceName);
       const userData = options.composeUserData(pod, tls);
-      const instance = await provider.create({
-        sandboxId: id,
-        podName,
-        podNamespace,
-        instanceName,
-        userData,
-        spec: pod.spec,
-        idempotencyKey: crypto.randomUUID(),
-      }, signal);
-      undo.push("delete instance", async (limit) => {
-        await provider.delete(instance.id, limit);
-        sandbox.instance = undefined;
-      });
-      sandbox.instance = instance;
-      changed();
-      const host = instance.addresses[0];
-      if (host === undefined) {
-        throw new PeerctlError("peer", `Cannot reach pod VM "${instance.name}": the provider gave it no address`);
-      }
-      undo.push("close agent path", () => relays.close(id));
-      await relays.open({
-        sandboxId: id,
-        agentSocket: sandbox.agentSocket,
-        host,
-        port: forwarderPort,
-        ...(tls.dial && {
-          tls: {
-            serverName: tls.dial.serverName,
-            caPem: tls.dial.credentials.ca ?? "",
-            certPem: tls.dial.credentials.cert ?? "",
-            keyPem: tls.dial.credentials.key ?? "",
-            skipVerify: tls.dial.skipVerify,
-            minVersion: tls.dial.profile.minVersion,
-            cipherSuites: [...tls.dial.profile.cipherSuites],
-          },
-        }),
-        timeoutMs: BigInt(proxyTimeoutMs),
-        labels: labelsOf(sandbox, instance),
-      }, signal);
       signal.throwIfAborted();
-      sandbox.state = "running";
-      log.info("Sandbox running", {
-        sandbox: id,
-        pod: podName,
-        namespace: podNamespace,
-        instance: instance.id,
-        duration_ms: Math.round(performance.now() - startedAt),
+      const idempotencyKey = crypto.randomUUID();
+      store.update(sandbox, { state: "starting", idempotencyKey, instanceId: "", lastError: "" });
+      // Before the call: an answer that never comes may still mean an instance.
+      undo.push("delete instance", async () => {
+        const { instanceId } = sandbox.row;
+        await reaper.reap({ sandboxId: id, instanceId, mayExistSinceMs: clock.now() });
       });
+      const request = { sandboxId: id, podName, podNamespace, instanceName, userData, spec: pod.spec, idempotencyKey };
+      const instance = await provider.create(request, signal);
+      store.update(sandbox, { instanceId: instance.id });
+      signal.throwIfAborted();
+      undo.push("close agent path", () => closePath(id));
+      await relays.open(openRequest(sandbox, instance, tls), signal);
+      signal.throwIfAborted();
+      store.update(sandbox, { state: "running" });
+      log.info("Sandbox running", { ...names, instance: instance.id, duration_ms: clock.now() - startedMs });
     } catch (error) {
       const cause = signal.aborted ? toPeerctlError(signal.reason, "closed") : error;
-      log.warn("Sandbox could not be started", { sandbox: id, pod: podName, namespace: podNamespace, error: cause });
+      const lastError = cause instanceof Error ? cause.message : String(cause);
+      log.warn("Sandbox could not be started", { ...names, reason: lastError });
       await undo.runAll();
-      sandbox.state = sandbox.instance ? "failed" : "created";
+      store.note(sandbox, { state: "created", instanceId: "", lastError });
       throw cause;
-    } finally {
-      sandbox.starting = undefined;
-      changed();
     }
   }
 
-  function labelsOf(sandbox: Sandbox, instance: Instance): Record<string, string> {
+  function openRequest(sandbox: Sandbox, instance: Instance, tls: SandboxTls): OpenInit {
+    const { id, podName, podNamespace, networkNamespacePath, agentSocket } = sandbox.row;
+    const [host] = instance.addresses;
+    if (host === undefined) {
+      throw new PeerctlError("peer", `Cannot reach pod VM "${instance.name}": the provider gave it no address`);
+    }
     return {
-      pod: sandbox.podName,
-      namespace: sandbox.podNamespace,
-      netns: sandbox.networkNamespacePath,
-      provider: provider.name,
-      instance: instance.id,
-      tls: agentTls.mode,
+      sandboxId: id,
+      agentSocket,
+      host,
+      port: options.forwarderPort,
+      ...(tls.dial && {
+        tls: {
+          serverName: tls.dial.serverName,
+          caPem: tls.dial.credentials.ca ?? "",
+          certPem: tls.dial.credentials.cert ?? "",
+          keyPem: tls.dial.credentials.key ?? "",
+          skipVerify: tls.dial.skipVerify,
+          minVersion: tls.dial.profile.minVersion,
+          cipherSuites: [...tls.dial.profile.cipherSuites],
+        },
+      }),
+      timeoutMs: BigInt(options.proxyTimeoutMs),
+      labels: {
+        pod: podName,
+        namespace: podNamespace,
+        netns: networkNamespacePath,
+        provider: provider.name,
+        instance: instance.id,
+        tls: agentTls.mode,
+      },
     };
   }
 
-  function stop(id: string): Promise<void> {
-    const sandbox = known.get(id);
-    if (!sandbox) return stopUnknown(id);
+  async function stop(id: string): Promise<void> {
+    const sandbox = store.get(id);
+    if (!sandbox) {
+      checkSandboxId(id);
+      await release(id, "");
+      return log.info("Unknown sandbox stopped", { sandbox: id });
+    }
     sandbox.stopping ??= end(sandbox).finally(() => sandbox.stopping = undefined);
-    return sandbox.stopping;
+    await sandbox.stopping;
   }
 
   async function end(sandbox: Sandbox): Promise<void> {
-    const { id } = sandbox;
+    const { id, podName, podNamespace } = sandbox.row;
     if (sandbox.starting) {
       sandbox.starting.abort();
       await sandbox.starting.done.catch(() => {});
     }
-    sandbox.state = "stopping";
+    store.note(sandbox, { state: "stopping" });
     try {
-      await release(id, sandbox.instance?.id);
+      await release(id, sandbox.row.instanceId);
     } catch (error) {
       // Kept, so that the next StopVM tries again: forgetting it would leave a VM that nobody knows of.
-      sandbox.state = "failed";
+      store.note(sandbox, { state: "failed", lastError: toPeerctlError(error).message });
       throw error;
     }
-    known.delete(id);
-    changed();
-    log.info("Sandbox stopped", { sandbox: id, pod: sandbox.podName, namespace: sandbox.podNamespace });
+    store.remove(id);
+    log.info("Sandbox stopped", { sandbox: id, pod: podName, namespace: podNamespace });
   }
 
-  /** A sandbox that this process never saw may still have a relay entry, an instance and a folder. */
-  async function stopUnknown(id: string): Promise<void> {
-    checkSandboxId(id);
-    await release(id, undefined);
-    log.info("Unknown sandbox stopped", { sandbox: id });
-  }
-
-  async function release(id: string, instanceId: string | undefined): Promise<void> {
-    await relays.close(id);
-    const limit = new AbortController();
-    const timer = setTimeout(
-      () => limit.abort(new DOMException("the time to delete is over", "TimeoutError")),
-      DELETE_LIMIT_MS,
-    );
-    try {
-      const target = instanceId ?? (await provider.find(id, limit.signal))?.id;
-      if (target !== undefined) await provider.delete(target, limit.signal);
-    } finally {
-      clearTimeout(timer);
-    }
+  /** Ends everything that may be there of a sandbox, known or not. */
+  async function release(id: string, instanceId: string): Promise<void> {
+    await closePath(id);
+    await reaper.reap({ sandboxId: id, instanceId, mayExistSinceMs: 0 });
     await folders.remove(id);
+  }
+
+  /** A relay that does not answer is no reason to keep the VM: without it the path leads nowhere. */
+  async function closePath(id: string): Promise<void> {
+    try {
+      await limitTime(() => relays.close(id), { ms: CLOSE_LIMIT_MS, what: `close the agent path of "${id}"` });
+    } catch (error) {
+      log.warn("Agent path could not be closed", { sandbox: id, reason: toPeerctlError(error).message });
+    }
   }
 
   async function instanceOf(
     pod: { name: string; namespace: string; wait: boolean },
     signal: AbortSignal,
   ): Promise<string> {
-    while (true) {
-      for (const sandbox of known.values()) {
-        const isPod = sandbox.podName === pod.name && sandbox.podNamespace === pod.namespace;
-        if (isPod && sandbox.instance) return sandbox.instance.id;
-      }
+    for (;;) {
+      const rows = store.all().map(({ row }) => row);
+      const found = rows.find((row) =>
+        row.podName === pod.name && row.podNamespace === pod.namespace && row.instanceId !== ""
+      );
+      if (found) return found.instanceId;
       if (!pod.wait) {
         throw new RpcError(Code.notFound, `Cannot tell the VM of pod "${pod.namespace}/${pod.name}": it has none`);
       }
-      await nextChange(signal);
+      await store.nextChange(signal);
     }
   }
 
-  function nextChange(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(toPeerctlError(signal.reason, "closed"));
-      const leave = () => {
-        waiters.delete(wake);
-        signal.removeEventListener("abort", abort);
-      };
-      const wake = () => (leave(), resolve());
-      const abort = () => (leave(), reject(toPeerctlError(signal.reason, "closed")));
-      waiters.add(wake);
-      signal.addEventListener("abort", abort);
-    });
-  }
-
-  async function recover(): Promise<void> {
-    for (const found of await relays.list()) {
-      // Another caa began this and is gone, or goes on: either way nobody was told that it runs.
-      if (found.state !== "open") continue;
-      const { pod = "", namespace = "", netns = "", instance = "" } = found.labels;
-      known.set(found.sandboxId, {
-        id: found.sandboxId,
-        podName: pod,
-        podNamespace: namespace,
-        networkNamespacePath: netns,
-        agentSocket: found.agentSocket,
-        pod: undefined,
-        state: "running",
-        instance: instance === "" ? undefined : { id: instance },
-        starting: undefined,
-        stopping: undefined,
-      });
-      log.info("Sandbox found running", { sandbox: found.sandboxId, pod, namespace, instance });
-    }
-  }
-
-  function relayLost(ids: readonly string[]): void {
+  async function relayLost(ids: readonly string[]): Promise<void> {
     for (const id of ids) {
-      const sandbox = known.get(id);
-      if (sandbox?.state !== "running") continue;
-      sandbox.state = "failed";
-      log.error("Sandbox lost its agent path: the relay that carried it is gone", {
+      const sandbox = store.get(id);
+      if (sandbox?.row.state !== "running" || sandbox.stopping) continue;
+      const lastError = "the relay that carried its agent path is gone";
+      store.note(sandbox, { state: "failed", lastError });
+      await folders.removeAgentSocket(id);
+      log.error("Sandbox lost its agent path", {
         sandbox: id,
-        pod: sandbox.podName,
-        namespace: sandbox.podNamespace,
+        pod: sandbox.row.podName,
+        namespace: sandbox.row.podNamespace,
+        reason: lastError,
       });
     }
   }
 
   async function settle(): Promise<void> {
-    for (const { starting } of known.values()) starting?.abort();
-    await Promise.allSettled([...known.values()].flatMap(({ starting, stopping }) => [starting?.done, stopping]));
+    for (const { starting } of store.all()) starting?.abort();
+    await Promise.allSettled(store.all().flatMap(({ starting, stopping }) => [starting?.done, stopping]));
   }
 
-  return {
-    create,
-    start,
-    stop,
-    instanceOf,
-    recover,
-    relayLost,
-    settle,
-    list: () =>
-      [...known.values()].map(({ id, podName, podNamespace, state, instance }) => ({
-        id,
-        podName,
-        podNamespace,
-        state,
-        instanceId: instance?.id,
-      })),
-  };
+  return { create, start, stop, instanceOf, relayLost, settle };
 }

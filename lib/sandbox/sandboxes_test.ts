@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { getLogger } from "@logtape/logtape";
 import { PeerctlError } from "../errors.ts";
+import { createFakeClock, type FakeClock } from "../testing/fake_clock.ts";
 import { createFakeProvider, type FakeProvider } from "../testing/fake_provider.ts";
 import { createFakeRelays, type FakeRelays } from "../testing/fake_relays.ts";
+import { type SandboxNode, startSandboxNode } from "../testing/sandbox_node.ts";
+import { withTempDir } from "../testing/temp_dir.ts";
 import { Code, RpcError } from "../ttrpc/status.ts";
-import { createDisabledTls } from "./agent_tls.ts";
-import { createSandboxes, type Sandboxes } from "./sandboxes.ts";
 
 const never = new AbortController().signal;
 const annotations = {
@@ -17,32 +17,37 @@ const annotations = {
 };
 const sb1 = { id: "sb1", annotations, networkNamespacePath: "/run/netns/n1" };
 
-interface Fixture {
-  readonly sandboxes: Sandboxes;
+interface Fixture extends SandboxNode {
   readonly provider: FakeProvider;
   readonly relays: FakeRelays;
   readonly podsDir: string;
+  readonly clock: FakeClock;
+  /** Ends this node as kill -9 would, and starts another on the same folder, provider and relays. */
+  restart(): Promise<SandboxNode>;
 }
 
 async function withSandboxes(run: (fixture: Fixture) => Promise<void>): Promise<void> {
-  const podsDir = await Deno.makeTempDir({ prefix: "sbx-" });
-  try {
+  await withTempDir(async (podsDir) => {
     const provider = createFakeProvider();
     const relays = createFakeRelays();
-    const sandboxes = createSandboxes({
-      podsDir,
-      provider,
-      relays,
-      agentTls: createDisabledTls(),
-      composeUserData: (pod) => `user data of ${pod.podName}`,
-      forwarderPort: 15150,
-      proxyTimeoutMs: 1000,
-      log: getLogger(["test"]),
-    });
-    await run({ sandboxes, provider, relays, podsDir });
-  } finally {
-    await Deno.remove(podsDir, { recursive: true });
-  }
+    const clock = createFakeClock();
+    const start = () => startSandboxNode({ podsDir, provider, relays, clock });
+    let node = await start();
+    const restart = async () => {
+      node.close();
+      return node = await start();
+    };
+    try {
+      await run({ ...node, provider, relays, podsDir, clock, restart });
+    } finally {
+      node.close();
+    }
+  });
+}
+
+/** Names of what lies in the pods directory, without what caa keeps for itself. */
+function foldersIn(podsDir: string): string[] {
+  return [...Deno.readDirSync(podsDir)].map(({ name }) => name).filter((name) => !name.startsWith("."));
 }
 
 function test(name: string, run: (fixture: Fixture) => Promise<void>): void {
@@ -70,7 +75,7 @@ test("create() refuses empty and path-like ids and leaves no folder", async ({ s
   for (const id of ["", "../x", "a/b", ".hidden", "x".repeat(200), "a\0b"]) {
     await assert.rejects(sandboxes.create({ ...sb1, id }), { kind: "config" });
   }
-  assert.deepEqual([...Deno.readDirSync(podsDir)], []);
+  assert.deepEqual(foldersIn(podsDir), []);
 });
 
 test("create() refuses a pod without a name or namespace", async ({ sandboxes }) => {
@@ -88,7 +93,7 @@ test("start() creates the instance and opens the agent path with its labels", as
   await sandboxes.create(sb1);
   await sandboxes.start("sb1", never);
   assert.deepEqual([...provider.instances.values()].map((one) => one.name), ["podvm-web-sb1"]);
-  assert.deepEqual(provider.userData, ["user data of web"]);
+  assert.deepEqual(provider.userData, ['user data of web with initdata ""']);
   const [open] = relays.opened;
   assert.equal(open?.host, "127.0.0.1");
   assert.deepEqual(open?.labels, {
@@ -139,7 +144,7 @@ test("stop() ends a sandbox that is still starting", async ({ sandboxes, provide
   await sandboxes.stop("sb1");
   await failed;
   assert.equal(provider.instances.size, 0);
-  assert.deepEqual([...Deno.readDirSync(podsDir)], []);
+  assert.deepEqual(foldersIn(podsDir), []);
 });
 
 test("stop() works twice, at once, and for unknown ids", async ({ sandboxes, provider }) => {
@@ -159,37 +164,108 @@ test("stop() finds the instance of a sandbox that an earlier process started", a
   assert.equal(provider.instances.size, 0);
 });
 
-test("stop() keeps a sandbox whose instance cannot be deleted and ends it next time", async ({ sandboxes, provider }) => {
+test("W8: stop() notes an instance that cannot be deleted, and a restart deletes it", async (fixture) => {
+  const { sandboxes, provider, podsDir } = fixture;
   await sandboxes.create(sb1);
   await sandboxes.start("sb1", never);
   provider.failNextDelete(new PeerctlError("peer", "cloud is down"));
-  await assert.rejects(sandboxes.stop("sb1"), { message: "cloud is down" });
-  assert.equal(sandboxes.list()[0]?.state, "failed");
   await sandboxes.stop("sb1");
+  assert.equal(fixture.store.all().length, 0);
+  assert.deepEqual(foldersIn(podsDir), []);
+  assert.equal(provider.instances.size, 1);
+  const next = await fixture.restart();
+  const [pending] = next.reaper.pending();
+  assert.deepEqual([pending?.instanceId, pending?.attempts, pending?.lastError], ["i-1", 1, "cloud is down"]);
+  await next.reaper.retryDue(never);
+  assert.equal(provider.instances.size, 1, "it is not due yet");
+  await fixture.clock.advance(2_000);
+  await next.reaper.retryDue(never);
   assert.equal(provider.instances.size, 0);
-  assert.deepEqual(sandboxes.list(), []);
+  assert.deepEqual([next.reaper.pending(), next.journal.deletions()], [[], []]);
 });
 
-test("recover() learns running sandboxes from the relays and can stop them", async (fixture) => {
+test("W1: a restart goes on with running sandboxes and can stop them", async (fixture) => {
   const { sandboxes, provider, relays } = fixture;
-  const request = {
-    podName: "web",
-    podNamespace: "default",
-    instanceName: "podvm-web",
-    userData: "",
-    idempotencyKey: "k",
-  };
+  await sandboxes.create(sb1);
+  await sandboxes.start("sb1", never);
+  const next = await fixture.restart();
+  assert.equal(next.store.get("sb1")?.row.state, "running");
+  assert.equal(await next.sandboxes.create(sb1), relays.opened[0]?.agentSocket);
+  await next.sandboxes.start("sb1", never);
+  assert.equal(provider.instances.size, 1);
+  assert.equal(await next.sandboxes.instanceOf({ name: "web", namespace: "default", wait: false }, never), "i-1");
+  await next.sandboxes.stop("sb1");
+  assert.equal(provider.instances.size, 0);
+  assert.deepEqual(next.journal.sandboxes(), []);
+});
+
+test("recover() keeps a sandbox that was only created, with its sizes and initdata", async (fixture) => {
+  const prefix = "io.katacontainers.config.hypervisor.";
+  const sized = { ...annotations, [`${prefix}default_vcpus`]: "4", [`${prefix}cc_init_data`]: "version = 1" };
+  await fixture.sandboxes.create({ ...sb1, annotations: sized });
+  const next = await fixture.restart();
+  await next.sandboxes.start("sb1", never);
+  assert.deepEqual(fixture.provider.userData, ['user data of web with initdata "version = 1"']);
+  assert.equal(fixture.provider.specs[0]?.vcpus, 4);
+});
+
+test("recover() takes a half-started sandbox back, found by its id", async (fixture) => {
+  const { sandboxes, provider, relays } = fixture;
+  await sandboxes.create(sb1);
+  relays.holdOpen();
+  const deadline = new AbortController();
+  const started = sandboxes.start("sb1", deadline.signal);
+  await relays.openReached;
+  const next = await fixture.restart();
+  await next.store.get("sb1")?.stopping;
+  assert.equal(provider.instances.size, 0);
+  assert.equal(next.store.get("sb1")?.row.state, "created");
+  deadline.abort();
+  await assert.rejects(started);
+});
+
+test("recover() finishes a half-stopped sandbox", async (fixture) => {
+  const { sandboxes, provider, store, podsDir } = fixture;
+  await sandboxes.create(sb1);
+  await sandboxes.start("sb1", never);
+  const sandbox = store.get("sb1");
+  assert.ok(sandbox);
+  store.update(sandbox, { state: "stopping" });
+  const next = await fixture.restart();
+  await next.sandboxes.settle();
+  assert.equal(provider.instances.size, 0);
+  assert.deepEqual([next.store.all(), foldersIn(podsDir)], [[], []]);
+});
+
+test("recover() ends a stranger of the relay, and believes the relay when there is no journal", async (fixture) => {
+  const { provider, relays, podsDir } = fixture;
+  const request = { podName: "web", podNamespace: "default", instanceName: "n", userData: "", idempotencyKey: "k" };
   const spec = { instanceType: "", vcpus: 0, memoryMiB: 0, gpus: 0, image: "" };
   const { id: instance } = await provider.create({ ...request, spec, sandboxId: "sb1" }, never);
   const labels = { pod: "web", namespace: "default", netns: "/run/netns/n1", provider: "fake", instance };
-  relays.carry("sb1", "/pods/sb1/agent.ttrpc", labels);
-  await sandboxes.recover();
-  assert.equal(await sandboxes.create(sb1), "/pods/sb1/agent.ttrpc");
-  await sandboxes.start("sb1", never);
-  assert.equal(provider.instances.size, 1);
-  assert.equal(await sandboxes.instanceOf({ name: "web", namespace: "default", wait: false }, never), instance);
-  await sandboxes.stop("sb1");
+  relays.carry("sb1", join(podsDir, "sb1/agent.ttrpc"), labels);
+  fixture.close();
+  await Deno.remove(join(podsDir, ".journal"), { recursive: true });
+  const believing = await fixture.restart();
+  assert.equal(believing.store.get("sb1")?.row.state, "running");
+  believing.store.remove("sb1");
+  const strict = await fixture.restart();
+  assert.equal(strict.store.get("sb1"), undefined);
   assert.deepEqual(relays.closed, ["sb1"]);
+  assert.equal(provider.instances.size, 0);
+});
+
+test("recover() marks a sandbox failed whose relay is gone, and removes its socket", async (fixture) => {
+  const { sandboxes, provider, relays, podsDir } = fixture;
+  await sandboxes.create(sb1);
+  await sandboxes.start("sb1", never);
+  await Deno.writeTextFile(join(podsDir, "sb1/agent.ttrpc"), "");
+  relays.die();
+  const next = await fixture.restart();
+  assert.equal(next.store.get("sb1")?.row.state, "failed");
+  assert.deepEqual([...Deno.readDirSync(join(podsDir, "sb1"))], []);
+  assert.equal(await next.sandboxes.create(sb1), join(podsDir, "sb1/agent.ttrpc"));
+  await next.sandboxes.stop("sb1");
   assert.equal(provider.instances.size, 0);
 });
 
@@ -206,11 +282,11 @@ test("instanceOf() waits for the pod's VM, and leaves when its caller does", asy
   assert.equal(await waiting, "i-1");
 });
 
-test("relayLost() marks the sandbox failed; it can still be stopped", async ({ sandboxes, provider }) => {
+test("relayLost() marks the sandbox failed; it can still be stopped", async ({ sandboxes, provider, store }) => {
   await sandboxes.create(sb1);
   await sandboxes.start("sb1", never);
-  sandboxes.relayLost(["sb1", "unknown"]);
-  assert.equal(sandboxes.list()[0]?.state, "failed");
+  await sandboxes.relayLost(["sb1", "unknown"]);
+  assert.equal(store.get("sb1")?.row.state, "failed");
   await assert.rejects(sandboxes.start("sb1", never), { kind: "state" });
   await sandboxes.stop("sb1");
   assert.equal(provider.instances.size, 0);

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The folder that one caa owns: it belongs to one process at a time and carries the id of this installation. */
 
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { join, resolve } from "node:path";
 import { PeerctlError } from "../errors.ts";
 import { writePrivateFile } from "../net/private_file.ts";
 import { createPrivateDir } from "../net/unix_socket.ts";
 
-/** 128 random bits in hex. */
+/** 128 bits in hex. */
+const INSTALLATION_ID_DIGITS = 32;
 const INSTALLATION_ID = /^[0-9a-f]{32}$/;
 
 export interface StateDir extends Disposable {
   /** Tells this installation's instances from those of another caa on the same machine or in the same account. */
   readonly installationId: string;
-  /** Where a provider may keep its own files; a name that no sandbox can have. */
-  providerDir(provider: string): string;
+  /** A folder for one kind of state; its name begins with a dot, so that no sandbox can have it. */
+  folder(kind: string): string;
 }
 
 /**
@@ -21,7 +23,8 @@ export interface StateDir extends Disposable {
  *
  * @throws {PeerctlError} kind "state" when another caa has it, "config" when it cannot be used.
  */
-export async function openStateDir(podsDir: string): Promise<StateDir> {
+export async function openStateDir(options: { podsDir: string; nodeName: string }): Promise<StateDir> {
+  const { podsDir } = options;
   let lock: Deno.FsFile;
   try {
     await createPrivateDir(podsDir);
@@ -35,10 +38,10 @@ export async function openStateDir(podsDir: string): Promise<StateDir> {
         hint: "stop that one first, or give this one its own -pods-dir and -socket",
       });
     }
-    const installationId = await readInstallationId(join(podsDir, ".installation-id"));
+    const installationId = await readInstallationId(join(podsDir, ".installation-id"), () => deriveId(options));
     return {
       installationId,
-      providerDir: (provider) => join(podsDir, `.${provider}`),
+      folder: (kind) => join(podsDir, `.${kind}`),
       [Symbol.dispose]: () => lock.close(),
     };
   } catch (error) {
@@ -47,7 +50,17 @@ export async function openStateDir(podsDir: string): Promise<StateDir> {
   }
 }
 
-async function readInstallationId(path: string): Promise<string> {
+/**
+ * The same folder on the same machine and node gives the same id: the folder is usually on a tmpfs, and after a reboot
+ * the instances that were started before must still be known as ours.
+ */
+async function deriveId(options: { podsDir: string; nodeName: string }): Promise<string> {
+  const machine = await Deno.readTextFile("/etc/machine-id").catch(() => "");
+  const parts = [machine.trim(), options.nodeName, resolve(options.podsDir)];
+  return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, INSTALLATION_ID_DIGITS);
+}
+
+async function readInstallationId(path: string, derive: () => Promise<string>): Promise<string> {
   try {
     const text = (await Deno.readTextFile(path)).trim();
     if (INSTALLATION_ID.test(text)) return text;
@@ -57,7 +70,7 @@ async function readInstallationId(path: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  const id = crypto.randomUUID().replaceAll("-", "");
+  const id = await derive();
   await writePrivateFile(path, `${id}\n`);
   return id;
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A provider whose instances are entries in a map: for tests of what stands on a provider. */
 
-import type { Instance, Provider } from "../provider/provider.ts";
+import type { Instance, InstanceSpec, Provider } from "../provider/provider.ts";
 
 export interface FakeProvider extends Provider {
   readonly instances: ReadonlyMap<string, Instance>;
   /** User data of every create call, oldest first. */
   readonly userData: readonly string[];
+  /** What every create call asked for, oldest first. */
+  readonly specs: readonly InstanceSpec[];
   /** Makes the next calls of `create` wait until `release` is called or their signal aborts. */
   holdCreate(): { release(): void; readonly waiting: Promise<void> };
   /** Makes the next `delete` fail with this error. */
@@ -19,17 +21,21 @@ export interface FakeProvider extends Provider {
 export function createFakeProvider(): FakeProvider {
   const instances = new Map<string, Instance>();
   const userData: string[] = [];
+  const specs: InstanceSpec[] = [];
   let hold: { released: Promise<void>; reached(): void } | undefined;
   let deleteError: Error | undefined;
   let next = 1;
   return {
     name: "fake",
+    consistencyMs: 0,
     instances,
     userData,
+    specs,
     addresses: ["127.0.0.1"],
     verifyConfig: () => Promise.resolve(),
     async create(request, signal) {
       userData.push(request.userData);
+      specs.push(request.spec);
       if (hold) {
         hold.reached();
         const aborted = Promise.withResolvers<never>();

@@ -9,8 +9,11 @@ export interface FakeRelays extends RelayPool {
   readonly opened: readonly OpenInit[];
   readonly closed: readonly string[];
   failNextOpen(error: Error): void;
-  /** Makes the next `open` wait until its signal aborts. */
+  /** Makes the next `open` wait until its signal aborts; `openReached` resolves when it waits. */
   holdOpen(): { readonly waiting: Promise<void> };
+  readonly openReached: Promise<void>;
+  /** Forgets everything it carries, as the end of its process does. */
+  die(): void;
   /** Adds a sandbox that an earlier caa had opened. */
   carry(sandboxId: string, agentSocket: string, labels: Record<string, string>): void;
 }
@@ -21,7 +24,11 @@ export function createFakeRelays(): FakeRelays {
   const closed: string[] = [];
   const carried = new Map<string, RelaySandbox>();
   let openError: Error | undefined;
-  let held: (() => void) | undefined;
+  const reached = Promise.withResolvers<void>();
+  let isHeld = false;
+  function carry(sandboxId: string, agentSocket: string, labels: Record<string, string>): void {
+    carried.set(sandboxId, create(SandboxSchema, { sandboxId, agentSocket, labels, state: "open" }));
+  }
   return {
     opened,
     closed,
@@ -29,11 +36,13 @@ export function createFakeRelays(): FakeRelays {
       const error = openError;
       openError = undefined;
       if (error) throw error;
-      if (held) {
-        held();
+      if (isHeld) {
+        isHeld = false;
+        reached.resolve();
         await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
       }
       opened.push(sandbox);
+      carry(sandbox.sandboxId, sandbox.agentSocket ?? "", { ...sandbox.labels });
     },
     close(sandboxId) {
       closed.push(sandboxId);
@@ -47,12 +56,11 @@ export function createFakeRelays(): FakeRelays {
       openError = error;
     },
     holdOpen() {
-      const waiting = Promise.withResolvers<void>();
-      held = waiting.resolve;
-      return { waiting: waiting.promise };
+      isHeld = true;
+      return { waiting: reached.promise };
     },
-    carry(sandboxId, agentSocket, labels) {
-      carried.set(sandboxId, create(SandboxSchema, { sandboxId, agentSocket, labels, state: "open" }));
-    },
+    openReached: reached.promise,
+    die: () => carried.clear(),
+    carry,
   };
 }

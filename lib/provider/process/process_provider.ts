@@ -196,6 +196,8 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
 
   return {
     name: "process",
+    // The record is written before anything is started.
+    consistencyMs: 0,
 
     async verifyConfig() {
       const problems: PeerctlError[] = [];

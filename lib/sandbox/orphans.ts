@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Finds instances that the provider counts as ours and nobody here knows, and deletes them after a grace period. */
+
+import type { Logger } from "@logtape/logtape";
+import { limitTime } from "../os/limit_time.ts";
+import type { Clock } from "../os/clock.ts";
+import type { Instance, Provider } from "../provider/provider.ts";
+import type { Reaper } from "./reaper.ts";
+import type { SandboxStore } from "./store.ts";
+
+/** How long the provider may take to list, in milliseconds. */
+const LIST_LIMIT_MS = 60_000;
+
+export interface OrphanSweeper {
+  /** Looks once, and deletes what has been an orphan for the whole grace period. */
+  sweep(signal: AbortSignal): Promise<void>;
+  /** Orphans that wait for the end of their grace period. */
+  readonly waiting: number;
+}
+
+export interface OrphanSweeperOptions {
+  readonly provider: Provider;
+  readonly store: SandboxStore;
+  readonly reaper: Reaper;
+  /** In milliseconds; counted from when an instance was first seen without an owner. */
+  readonly graceMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Creates it; nothing has been looked at yet. */
+export function createOrphanSweeper(options: OrphanSweeperOptions): OrphanSweeper {
+  const { provider, store, reaper, graceMs, clock, log } = options;
+  const firstSeenMs = new Map<string, number>();
+
+  function hasOwner(instance: Instance): boolean {
+    const sandbox = store.get(instance.sandboxId);
+    // While a sandbox starts, its instance may be there before its id is known here.
+    if (sandbox && (sandbox.starting || sandbox.stopping || sandbox.row.instanceId === instance.id)) return true;
+    return reaper.pending().some((row) =>
+      row.instanceId === instance.id || (row.instanceId === "" && row.sandboxId === instance.sandboxId)
+    );
+  }
+
+  return {
+    get waiting() {
+      return firstSeenMs.size;
+    },
+    async sweep(signal) {
+      const instances = await limitTime((limit) => provider.list(limit), {
+        ms: LIST_LIMIT_MS,
+        what: "list instances",
+        signal,
+      });
+      const orphans = instances.filter((instance) => !hasOwner(instance));
+      const seen = new Set(orphans.map(({ id }) => id));
+      for (const id of firstSeenMs.keys()) if (!seen.has(id)) firstSeenMs.delete(id);
+      for (const { id, name, sandboxId } of orphans) {
+        const since = firstSeenMs.get(id);
+        if (since === undefined) {
+          firstSeenMs.set(id, clock.now());
+          log.warn("Instance without an owner found", { instance: id, name, sandbox: sandboxId, grace_ms: graceMs });
+        }
+        if (clock.now() - (since ?? clock.now()) < graceMs) continue;
+        log.warn("Instance without an owner is deleted", { instance: id, name, sandbox: sandboxId });
+        await reaper.reap({ sandboxId, instanceId: id, mayExistSinceMs: 0 });
+        firstSeenMs.delete(id);
+      }
+    },
+  };
+}

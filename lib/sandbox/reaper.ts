@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Sees to it that instances that have to go do go: at once if possible, else again and again, also after a restart. */
+
+import type { Logger } from "@logtape/logtape";
+import { toPeerctlError } from "../errors.ts";
+import type { Clock } from "../os/clock.ts";
+import { limitTime } from "../os/limit_time.ts";
+import type { Provider } from "../provider/provider.ts";
+import type { DeletionRow, Journal } from "./journal.ts";
+
+/** Pauses between two attempts to delete an instance, in milliseconds: doubling, and never longer than the last. */
+const FIRST_PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 5 * 60_000;
+
+/** How often a provider is asked for an instance that may not be visible yet, in milliseconds. */
+const FIND_PAUSE_MS = 1_000;
+
+/** How many deletions are tried at the same time. */
+const MAX_AT_ONCE = 16;
+
+/** An instance, by its id or, when the provider's answer was lost, by the sandbox it was made for. */
+export interface Doomed {
+  readonly sandboxId: string;
+  readonly instanceId: string;
+  /** When the create call may have been made last, in milliseconds since 1970; 0 when none was made. */
+  readonly mayExistSinceMs: number;
+}
+
+export interface Reaper {
+  /**
+   * Deletes an instance. Resolves when it is gone, and also when it could not be deleted but is noted for later.
+   *
+   * @throws only when it could neither be deleted nor noted.
+   */
+  reap(doomed: Doomed): Promise<void>;
+  /** What is noted for later. */
+  pending(): readonly DeletionRow[];
+  /** Gives up on the instances of a sandbox: an operator says that they are gone, or theirs. @returns how many. */
+  forget(sandboxId: string): number;
+  /** Tries what is due; to be called every now and then. */
+  retryDue(signal: AbortSignal): Promise<void>;
+}
+
+export interface ReaperOptions {
+  readonly provider: Provider;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  /** How long one attempt may take, in milliseconds. */
+  readonly attemptMs: number;
+  readonly log: Logger;
+}
+
+/** Creates it with the deletions that the journal has noted. */
+export function createReaper(options: ReaperOptions): Reaper {
+  const { provider, journal, clock, attemptMs, log } = options;
+  const pending = new Map(journal.deletions().map((row) => [keyOf(row), row]));
+
+  async function remove(doomed: Doomed, signal?: AbortSignal): Promise<void> {
+    await limitTime(async (limit) => {
+      if (doomed.instanceId !== "") return await provider.delete(doomed.instanceId, limit);
+      // More than one if a create call was answered twice.
+      for (let found = await locate(doomed, limit); found !== undefined; found = await locate(doomed, limit)) {
+        await provider.delete(found, limit);
+      }
+    }, {
+      ms: attemptMs + provider.consistencyMs,
+      what: `delete the instance of sandbox "${doomed.sandboxId}"`,
+      signal,
+    });
+  }
+
+  /** Asks until the instance shows or would have shown by now: a provider may list what it made with a delay. */
+  async function locate(doomed: Doomed, signal: AbortSignal): Promise<string | undefined> {
+    const visibleMs = doomed.mayExistSinceMs + provider.consistencyMs;
+    for (;;) {
+      const isSettled = clock.now() >= visibleMs;
+      const instance = await provider.find(doomed.sandboxId, signal);
+      if (instance !== undefined) return instance.id;
+      if (isSettled) return undefined;
+      await clock.delay(Math.min(FIND_PAUSE_MS, visibleMs - clock.now()), signal);
+    }
+  }
+
+  function note(row: DeletionRow): void {
+    journal.putDeletion(row);
+    pending.set(keyOf(row), row);
+  }
+
+  async function retry(row: DeletionRow, signal: AbortSignal): Promise<void> {
+    const { sandboxId, instanceId, attempts } = row;
+    try {
+      // What a create call made just before the row was noted shows by then.
+      await remove({ sandboxId, instanceId, mayExistSinceMs: row.createdMs }, signal);
+      journal.removeDeletion(row);
+      pending.delete(keyOf(row));
+      log.info("Instance deleted after all", { sandbox: sandboxId, instance: instanceId, attempts: attempts + 1 });
+    } catch (error) {
+      if (signal.aborted || !pending.has(keyOf(row))) return;
+      const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempts, 20));
+      const lastError = toPeerctlError(error).message;
+      const next = { ...row, attempts: attempts + 1, lastError, nextMs: clock.now() + pause };
+      pending.set(keyOf(row), next);
+      log.warn("Instance still could not be deleted", {
+        sandbox: sandboxId,
+        instance: instanceId,
+        attempts: next.attempts,
+        reason: lastError,
+        next_ms: pause,
+      });
+      try {
+        journal.putDeletion(next);
+      } catch {
+        // The row is there with an earlier time; a restart would only try sooner.
+      }
+    }
+  }
+
+  return {
+    async reap(doomed) {
+      try {
+        return await remove(doomed);
+      } catch (error) {
+        const lastError = toPeerctlError(error).message;
+        const { sandboxId, instanceId } = doomed;
+        const now = clock.now();
+        note({
+          sandboxId,
+          instanceId,
+          provider: provider.name,
+          attempts: 1,
+          lastError,
+          createdMs: now,
+          nextMs: now + FIRST_PAUSE_MS,
+        });
+        log.warn("Instance could not be deleted, it will be tried again", {
+          sandbox: sandboxId,
+          instance: instanceId,
+          reason: lastError,
+        });
+      }
+    },
+    pending: () => [...pending.values()],
+    forget(sandboxId) {
+      const rows = [...pending.values()].filter((row) => row.sandboxId === sandboxId);
+      for (const row of rows) {
+        journal.removeDeletion(row);
+        pending.delete(keyOf(row));
+        log.warn("Instance given up by an operator", { sandbox: sandboxId, instance: row.instanceId });
+      }
+      return rows.length;
+    },
+    async retryDue(signal) {
+      const due = [...pending.values()].filter((row) => row.nextMs <= clock.now() && row.provider === provider.name);
+      for (let at = 0; at < due.length; at += MAX_AT_ONCE) {
+        await Promise.all(due.slice(at, at + MAX_AT_ONCE).map((row) => retry(row, signal)));
+      }
+    },
+  };
+}
+
+function keyOf(row: Pick<DeletionRow, "sandboxId" | "instanceId">): string {
+  return `${row.sandboxId}\n${row.instanceId}`;
+}
