@@ -50,6 +50,7 @@ export function createOrphanSweeper(options: OrphanSweeperOptions): OrphanSweepe
       const instances = await limitTime((limit) => provider.list(limit), {
         ms: LIST_LIMIT_MS,
         what: "list instances",
+        clock,
         signal,
       });
       const orphans = instances.filter((instance) => !hasOwner(instance));

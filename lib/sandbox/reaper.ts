@@ -65,6 +65,7 @@ export function createReaper(options: ReaperOptions): Reaper {
     }, {
       ms: attemptMs + provider.consistencyMs,
       what: `delete the instance of sandbox "${doomed.sandboxId}"`,
+      clock,
       signal,
     });
   }

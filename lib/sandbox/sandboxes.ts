@@ -142,7 +142,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
   async function boot(sandbox: Sandbox, signal: AbortSignal): Promise<void> {
     const { id, podName, podNamespace } = sandbox.row;
     const names = { sandbox: id, pod: podName, namespace: podNamespace };
-    const undo = createUndo({ log: log.with({ sandbox: id }), limitMs: UNDO_LIMIT_MS });
+    const undo = createUndo({ log: log.with({ sandbox: id }), clock, limitMs: UNDO_LIMIT_MS });
     const startedMs = clock.now();
     try {
       signal.throwIfAborted();
@@ -250,7 +250,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
   /** A relay that does not answer is no reason to keep the VM: without it the path leads nowhere. */
   async function closePath(id: string): Promise<void> {
     try {
-      await limitTime(() => relays.close(id), { ms: CLOSE_LIMIT_MS, what: `close the agent path of "${id}"` });
+      await limitTime(() => relays.close(id), { ms: CLOSE_LIMIT_MS, what: `close the agent path of "${id}"`, clock });
     } catch (error) {
       log.warn("Agent path could not be closed", { sandbox: id, reason: toPeerctlError(error).message });
     }
