@@ -3,6 +3,7 @@
 
 import type { Duplex } from "node:stream";
 import type { Logger } from "@logtape/logtape";
+import { pauseReading, resumeReading } from "../net/read_pause.ts";
 import { createOutlet } from "./outlet.ts";
 import { createReplyDirection } from "./reply_direction.ts";
 import { createRequestDirection } from "./request_direction.ts";
@@ -91,9 +92,9 @@ export function spliceTtrpc(options: SpliceOptions): Splice {
   });
   const toClient = createOutlet({
     socket: client,
-    onFull: () => server.pause(),
+    onFull: () => pauseReading(server),
     onDrained: () => {
-      if (!over) server.resume();
+      if (!over) resumeReading(server);
       updateCrowded();
     },
   });
@@ -114,8 +115,8 @@ export function spliceTtrpc(options: SpliceOptions): Splice {
     if (over || obstacles.has(obstacle) === present) return;
     if (present) obstacles.add(obstacle);
     else obstacles.delete(obstacle);
-    if (obstacles.size === 0) client.resume();
-    else client.pause();
+    if (obstacles.size === 0) resumeReading(client);
+    else pauseReading(client);
   }
 
   function updateCrowded(): void {
@@ -142,7 +143,7 @@ export function spliceTtrpc(options: SpliceOptions): Splice {
     flushTimer = setTimeout(() => client.destroy(), FLUSH_MS);
     toClient.end(() => client.destroy());
     // What the client still sends is read and thrown away: a socket closed with bytes unread resets the connection.
-    client.resume();
+    resumeReading(client);
   }
 
   client.on("data", (chunk: Uint8Array) => {
@@ -159,8 +160,8 @@ export function spliceTtrpc(options: SpliceOptions): Splice {
   server.on("end", () => serverGone("server ended"));
   server.on("error", (error) => serverGone("server failed", error));
   server.on("close", () => serverGone("server closed"));
-  client.resume();
-  server.resume();
+  resumeReading(client);
+  resumeReading(server);
 
   const closed = Promise.all([untilClosed(client), untilClosed(server)]).then(() => clearTimeout(flushTimer));
   if (client.destroyed) clientGone("client closed");
