@@ -49,7 +49,6 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
   const handshakes = new Map<string, { raw: net.Socket; timer: ReturnType<typeof setTimeout> }>();
   /** Connections that we ended ourselves: what the runtime says of them afterwards is no news. */
   const abandoned = new WeakSet<net.Socket>();
-  let closed = false;
 
   function abandon(raw: net.Socket): void {
     abandoned.add(raw);
@@ -85,7 +84,7 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
     const refusal = profileViolation(socket, profile) ?? (requireClientCert ? clientRefusal(socket) : undefined);
     if (refusal !== undefined) refusals.refused(peer, refusal);
     handOut(socket);
-    if (refusal !== undefined || closed) socket.destroy();
+    if (refusal !== undefined) socket.destroy();
     else o.onConnection(tune(socket));
   });
 
@@ -107,7 +106,6 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
     address,
     update: (credentials) => server.setSecureContext(serverContext(credentials, profile, requireClientCert)),
     async close() {
-      closed = true;
       for (const { raw } of handshakes.values()) abandon(raw);
       await close();
     },

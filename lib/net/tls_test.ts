@@ -5,6 +5,7 @@ import { once } from "node:events";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import { createAutomaticTls } from "../crypto/automatic.ts";
+import { createSelfSignedClient } from "../crypto/certificates.ts";
 import type { PeerctlError } from "../errors.ts";
 import { makeTestAuthority } from "../testing/certificates.ts";
 import { type LogRecord, recordLog } from "../testing/recorded_log.ts";
@@ -18,6 +19,8 @@ import {
   type TlsCredentials,
   type TlsListener,
 } from "./tls.ts";
+
+const DAY_MS = 24 * 3_600_000;
 
 const TLS12 = parseTlsProfile("", []);
 const TLS13 = parseTlsProfile("VersionTLS13", []);
@@ -172,13 +175,22 @@ for (const [what, makeLeaf] of Object.entries(badClients)) {
 for (const startsIn of [-10, 10]) {
   const what = startsIn < 0 ? "expired" : "not yet valid";
   Deno.test(`listenTls() never hands out a client whose certificate is ${what}, also one that is its own CA`, async () => {
-    const leaf = await authority.leaf({ usage: "client", startsIn });
-    for (const trusted of [ca, leaf.cert + ca]) {
+    const issued = await authority.leaf({ usage: "client", startsIn });
+    const itself = await createSelfSignedClient({
+      subject: [{ type: "O", value: "cloud-api-adaptor" }],
+      keyType: "ecdsa-p256",
+      now: new Date(Date.now() + startsIn * DAY_MS),
+      validMs: DAY_MS,
+    });
+    // Beside a CA that is valid, or the listener would not start.
+    for (const [leaf, trusted] of [[issued, ca], [itself, itself.cert + ca]] as const) {
       await using server = await serve({ credentials: { ...serverSide, ca: trusted } });
       // A context of the test's own: ours refuses to show such a certificate.
-      const socket = tls.connect({ ...server.address, ca, ...leaf, servername: "podvm-server" });
+      const { cert, key } = leaf;
+      const socket = tls.connect({ ...server.address, ca, cert, key, servername: "podvm-server" });
       await ended(socket);
       assert.deepEqual(server.accepted, []);
+      assert.equal(server.records.length, 1);
     }
   });
 }
@@ -368,13 +380,13 @@ Deno.test("listenTls() warns once of a flood of refused clients and keeps the re
 });
 
 Deno.test("close() ends handshakes that are under way, and they are never handed out", async () => {
-  await using server = await serve();
+  await using server = await serve({ handshakeTimeoutMs: 120_000 });
   const waiting = net.connect(server.address.port, "127.0.0.1");
   await once(waiting, "connect");
   const trigger = await dialerFor().dial(server.address);
   await closeSocket(trigger);
   await server.close();
-  await once(waiting.resume(), "close");
+  await once(waiting.resume(), "close", { signal: AbortSignal.timeout(10_000) });
   await assert.rejects(dialerFor().dial(server.address), { kind: "peer" });
 });
 
