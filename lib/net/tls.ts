@@ -23,8 +23,11 @@ const DIAL_TIMEOUT_MS = 30_000;
 /** A server that closes within this time of the handshake, in milliseconds, without a byte, may have refused our certificate. */
 const REFUSAL_WINDOW_MS = 1_000;
 
-/** How many such connections in a row are taken for a refusal; fewer may be a server that is starting or stopping. */
-const SILENT_CLOSES = 3;
+/**
+ * How many such connections in a row are taken for a refusal; fewer may be a server that is starting or stopping. With
+ * pauses of 100, 200, 400 and 800 ms between them that is known after 1.5 s.
+ */
+const SILENT_CLOSES = 5;
 
 export interface TlsClientOptions {
   readonly credentials: TlsCredentials;

@@ -92,7 +92,7 @@ async function greet(
   serverName = "podvm-server",
 ) {
   const dialer = createTlsDialer({ credentials, profile, serverName, skipVerify: false });
-  for (let attempt = 1; attempt <= 5; attempt++) {
+  for (let attempt = 1; attempt <= 8; attempt++) {
     const result = await greetOnce(dialer, address);
     if (typeof result === "string" || result.kind === "auth") return result;
   }
