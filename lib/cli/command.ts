@@ -62,6 +62,11 @@ export interface CommandSpec<F extends FlagTable, C extends Readonly<Record<stri
   readonly description: string;
   readonly flags: F;
   readonly selector?: Selector<C>;
+  /**
+   * Commands under this one, each named with this one's name before its own word ("caa status"). The word has to come
+   * first; flags and arguments are the subcommand's own.
+   */
+  readonly subcommands?: readonly Command[];
   readonly positional?: Positional;
   /** True: the first argument that is not a flag ends the flags, and help writes flags with one dash. */
   readonly goStyle: boolean;
@@ -81,7 +86,7 @@ export const RESERVED_FLAGS = ["help", "h", "print-config", "output"] as const;
 /**
  * Checks the table and hides its types, so that commands of all kinds stand in one list.
  *
- * @throws {TypeError} when two flags share a name or one takes a reserved name.
+ * @throws {TypeError} when two flags share a name or one takes a reserved name, or a subcommand's word is taken.
  */
 export function defineCommand<
   const F extends FlagTable,
@@ -100,5 +105,19 @@ export function defineCommand<
       throw new TypeError(`Cannot define command "${spec.name}": flag "${twice}" is there twice`);
     }
   }
+  const words = [...Object.keys(spec.selector?.choices ?? {}), ...(spec.subcommands ?? []).map(({ name }) => name)]
+    .map((name) => name.startsWith(`${spec.name} `) ? name.slice(spec.name.length + 1) : name);
+  const taken = ["help", "version", ...words].find((word, i, all) => all.indexOf(word) !== i);
+  if (taken !== undefined) throw new TypeError(`Cannot define command "${spec.name}": "${taken}" is there twice`);
   return spec as unknown as Command;
+}
+
+/** The subcommand that `word`, the first one after the command's name, asks for. */
+export function subcommandOf(command: Command, word: string | undefined): Command | undefined {
+  return command.subcommands?.find(({ name }) => name === `${command.name} ${word}`);
+}
+
+/** Each command with its subcommands behind it. */
+export function withSubcommands(commands: readonly Command[]): Command[] {
+  return commands.flatMap((command) => [command, ...command.subcommands ?? []]);
 }

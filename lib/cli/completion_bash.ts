@@ -77,14 +77,16 @@ function commandCase(command: CompletedCommand): string {
   const lines = [`flags="${command.flags.map((flag) => flag.name).join(" ")}" dashes=${command.dashes}`];
   if (command.choices.length > 0) {
     lines.push(
-      "if ((COMP_CWORD == at + 1)); then",
+      "if ((COMP_CWORD == at + 1)) && [[ $cur != -* ]]; then",
       `  _peerctl_words ${command.choices.map((choice) => choice.name).join(" ")}`,
       "  return",
       "fi",
       "choice=${COMP_WORDS[at+1]}",
     );
-    const own = command.choices.filter((choice) => choice.flags.length > 0)
-      .map((choice) => `  ${choice.name}) flags+=" ${choice.flags.map((flag) => flag.name).join(" ")}" ;;`);
+    const own = command.choices.filter((choice) => choice.flags.length > 0).map(({ name, flags, ownDashes }) => {
+      const words = flags.map((flag) => flag.name).join(" ");
+      return ownDashes ? `  ${name}) flags="${words}" dashes=${ownDashes} ;;` : `  ${name}) flags+=" ${words}" ;;`;
+    });
     if (own.length > 0) lines.push("case $choice in", ...own, "esac");
   }
   return `${command.name})\n${indent(lines.join("\n"), 2)}\n  ;;`;

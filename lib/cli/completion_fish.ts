@@ -28,8 +28,10 @@ export function fishCompletion(commands: readonly CompletedCommand[]): string {
 
 function commandLines(program: string, condition: string, command: CompletedCommand): string[] {
   const chosen = command.choices.map((choice) => choice.name).join(" ");
+  const subcommands = command.choices.filter(({ ownDashes }) => ownDashes !== undefined).map(({ name }) => name);
+  const without = subcommands.length === 0 ? "" : `; and not __fish_seen_subcommand_from ${subcommands.join(" ")}`;
   return [
-    ...command.flags.map((flag) => complete(program, condition, flagWords(flag, command))),
+    ...command.flags.map((flag) => complete(program, `${condition}${without}`, flagWords(flag, command.dashes))),
     ...command.choices.map((choice) =>
       complete(
         program,
@@ -39,15 +41,19 @@ function commandLines(program: string, condition: string, command: CompletedComm
     ),
     ...command.choices.flatMap((choice) =>
       choice.flags.map((flag) =>
-        complete(program, `${condition}; and __fish_seen_subcommand_from ${choice.name}`, flagWords(flag, command))
+        complete(
+          program,
+          `${condition}; and __fish_seen_subcommand_from ${choice.name}`,
+          flagWords(flag, choice.ownDashes ?? command.dashes),
+        )
       )
     ),
     ...command.args === undefined ? [] : [complete(program, condition, values(command.args))],
   ];
 }
 
-function flagWords(flag: CompletedFlag, command: CompletedCommand): string {
-  const name = command.dashes === "-" ? `-o ${flag.name} -l ${flag.name}` : `-l ${flag.name}`;
+function flagWords(flag: CompletedFlag, dashes: "-" | "--"): string {
+  const name = dashes === "-" ? `-o ${flag.name} -l ${flag.name}` : `-l ${flag.name}`;
   const value = flag.value === undefined ? "" : ` -r ${values(flag.value)}`;
   return `${name}${value} -d ${quoted(flag.help)}`;
 }

@@ -28,13 +28,17 @@ export interface CompletedCommand {
   /** What shells offer in front of a flag's name. */
   readonly dashes: "-" | "--";
   readonly flags: readonly CompletedFlag[];
-  /** The words that must come first, each with flags of its own; empty without a selector. */
-  readonly choices: readonly {
-    readonly name: string;
-    readonly summary: string;
-    readonly flags: readonly CompletedFlag[];
-  }[];
+  /** The words that may come first, each with flags of its own; empty without a selector and without subcommands. */
+  readonly choices: readonly CompletedChoice[];
   readonly args: Completes | undefined;
+}
+
+export interface CompletedChoice {
+  readonly name: string;
+  readonly summary: string;
+  readonly flags: readonly CompletedFlag[];
+  /** How a subcommand's flags are written, which has only its own; undefined where they add to the command's. */
+  readonly ownDashes: "-" | "--" | undefined;
 }
 
 /** The words of a selector that are not choices; parseInvocation knows them too. */
@@ -49,8 +53,17 @@ export function describeCommands(commands: readonly Command[]): CompletedCommand
       name,
       summary: choice.summary,
       flags: visibleFlags(choice.flags).map(describeFlag),
+      ownDashes: undefined,
     }));
-    const words = choices.length === 0 ? [] : SELECTOR_WORDS.map(([name, summary]) => ({ name, summary, flags: [] }));
+    const words = choices.length === 0
+      ? []
+      : SELECTOR_WORDS.map(([name, summary]) => ({ name, summary, flags: [], ownDashes: undefined }));
+    const subcommands = (command.subcommands ?? []).map((sub) => ({
+      name: sub.name.slice(command.name.length + 1),
+      summary: sub.summary,
+      flags: ownFlags(sub),
+      ownDashes: dashesOf(sub),
+    }));
     const { positional } = command;
     const names = [command.name, ...command.aliases ?? []];
     return {
@@ -58,9 +71,9 @@ export function describeCommands(commands: readonly Command[]): CompletedCommand
       names,
       programs: names.filter((name) => !GENERAL_NAMES.includes(name)),
       summary: command.summary,
-      dashes: command.goStyle ? "-" : "--",
-      flags: [...visibleFlags(command.flags), ...Object.values(everyCommandFlags)].map(describeFlag),
-      choices: [...choices, ...words],
+      dashes: dashesOf(command),
+      flags: ownFlags(command),
+      choices: [...choices, ...words, ...subcommands],
       args: positional && completes(positional.choices ?? [], positional.name),
     };
   });
@@ -73,6 +86,14 @@ export function valuedFlags(command: CompletedCommand): (CompletedFlag & { reado
     if (flag.value !== undefined && !found.has(flag.name)) found.set(flag.name, { ...flag, value: flag.value });
   }
   return [...found.values()];
+}
+
+function ownFlags(command: Command): CompletedFlag[] {
+  return [...visibleFlags(command.flags), ...Object.values(everyCommandFlags)].map(describeFlag);
+}
+
+function dashesOf(command: Command): "-" | "--" {
+  return command.goStyle ? "-" : "--";
 }
 
 function describeFlag(flag: Flag<unknown>): CompletedFlag {

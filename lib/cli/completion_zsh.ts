@@ -68,14 +68,18 @@ function commandCase(command: CompletedCommand): string {
   const lines = [`    ${command.name})`, `      dashes=${command.dashes}`, `      flags=(${flagWords(command.flags)})`];
   if (command.choices.length > 0) {
     lines.push(
-      "      if (( CURRENT == at + 1 )); then",
+      "      if (( CURRENT == at + 1 )) && [[ $PREFIX != -* ]]; then",
       `        own=(${command.choices.map((choice) => described(choice.name, choice.summary)).join(" ")})`,
       "        _describe -t choices choice own",
       "        return",
       "      fi",
       "      case ${words[at+1]} in",
       ...command.choices.filter((choice) => choice.flags.length > 0)
-        .map((choice) => `        ${choice.name}) flags+=(${flagWords(choice.flags)}) ;;`),
+        .map(({ name, flags, ownDashes }) =>
+          ownDashes
+            ? `        ${name}) flags=(${flagWords(flags)}) dashes=${ownDashes} ;;`
+            : `        ${name}) flags+=(${flagWords(flags)}) ;;`
+        ),
       "      esac",
     );
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { parseDuration } from "./duration.ts";
+import { formatAge, parseDuration } from "./duration.ts";
 
 Deno.test("parseDuration() reads Go's durations as milliseconds", () => {
   const cases: [string, number][] = [
@@ -25,4 +25,17 @@ Deno.test("parseDuration() refuses what Go refuses", () => {
   for (const text of ["", "5", "s", ".s", "5 m", "5M", "1h30", "1d", "--5m", "5m ", "1e3s", "2562048h"]) {
     assert.equal(parseDuration(text), undefined, JSON.stringify(text));
   }
+});
+
+Deno.test("formatAge() writes the two largest units, and nothing smaller than a second", () => {
+  const cases: [number, string][] = [
+    [-5, "0s"],
+    [999, "0s"],
+    [59_999, "59s"],
+    [90_000, "1m30s"],
+    [300_000, "5m"],
+    [3_601_000, "1h"],
+    [2 * 86_400_000 + 3 * 3_600_000 + 59_000, "2d3h"],
+  ];
+  for (const [ms, text] of cases) assert.equal(formatAge(ms), text, `${ms}`);
 });

@@ -47,6 +47,10 @@ export function commandHelp(command: Command): string {
     const rows = Object.entries(selector.choices).map(([name, choice]) => [`  ${name}`, choice.summary]);
     between.push({ title: capitalised(selector.name), body: alignColumns(rows).trimEnd() });
   }
+  if (command.subcommands !== undefined) {
+    const rows = command.subcommands.map(({ name, summary }) => [`  ${name}`, summary]);
+    between.push({ title: "Commands", body: alignColumns(rows).trimEnd() });
+  }
   if (positional !== undefined) between.push({ title: "Arguments", body: entryText(positional.name, positional.help) });
   between.push({ title: "Flags", body: flagsText(command.flags, command.goStyle) });
   for (const [name, choice] of Object.entries(selector?.choices ?? {})) {

@@ -11,7 +11,7 @@ export interface Output {
   result(text: string): void;
   /** Prints one value as indented JSON on stdout. */
   json(value: unknown): void;
-  /** Prints rows in aligned columns on stdout; the first row may be the heading. */
+  /** Prints rows in aligned columns on stdout, each on one line; the first row may be the heading. */
   table(rows: readonly (readonly string[])[]): void;
   /** Prints one line on stderr for a person to read: `peerctl certgen: wrote ca.crt`. Not for results, not for logs. */
   note(text: string): void;
@@ -34,7 +34,7 @@ export function createOutput(o: OutputOptions): Output {
     format: o.format,
     result: (text) => o.stdout(`${text}\n`),
     json: (value) => o.stdout(`${JSON.stringify(value, null, 2)}\n`),
-    table: (rows) => o.stdout(alignColumns(rows)),
+    table: (rows) => o.stdout(alignColumns(rows.map((row) => row.map(oneLine)))),
     note: (text) => o.stderr(`${o.command}: ${text}\n`),
     error(error) {
       const problems = error instanceof AggregateError ? error.errors : [error];
@@ -86,7 +86,7 @@ function jsonErrors(command: string, problems: readonly unknown[], debug: boolea
   return `${JSON.stringify({ command, errors })}\n`;
 }
 
-/** Keeps an error on its line: a name or a peer's text may hold line breaks and terminal control characters. */
+/** Keeps a text on its line: a name or a peer's text may hold line breaks and terminal control characters. */
 function oneLine(text: string): string {
   // deno-lint-ignore no-control-regex -- control characters are what is looked for.
   return text.replace(/\s*[\r\n]+\s*/g, " ").replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");

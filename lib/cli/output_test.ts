@@ -15,6 +15,12 @@ function capture(format: OutputFormat = "text", debug = false) {
   return { output, printed };
 }
 
+Deno.test("Output.table() keeps each row on its line, whatever a cell holds", () => {
+  const { output, printed } = capture();
+  output.table([["POD", "ERROR"], ["web", "first\nsecond \x1b[31m"]]);
+  assert.equal(printed.stdout, "POD  ERROR\nweb  first second ?[31m\n");
+});
+
 Deno.test("Output.error() prints the error with its causes, then its hint", () => {
   const { output, printed } = capture();
   const cause = new Error("connect failed", { cause: new Error("no route to host") });

@@ -2,7 +2,7 @@
 /** Turns the arguments and environment of one invocation into a command's values, and collects everything wrong with them. */
 
 import { PeerctlError } from "../errors.ts";
-import type { Command } from "./command.ts";
+import { type Command, subcommandOf } from "./command.ts";
 import { boolFlag, choiceFlag, type Flag, type FlagTable, parseBool } from "./flags.ts";
 import type { OutputFormat } from "./output.ts";
 import { dashed, scanArguments, type Scanned } from "./scan.ts";
@@ -34,9 +34,9 @@ export interface Invocation {
 /** The flags that every command has; shown in its help, not in its values. */
 export const everyCommandFlags = {
   output: choiceFlag("output", {
-    choices: ["text", "json"],
+    choices: ["text", "json", "table"],
     default: "text",
-    help: "how results and errors are printed",
+    help: "how results and errors are printed; table is another word for text",
   }),
   printConfig: boolFlag("print-config", {
     help: "print the values the command would use and where each comes from, secrets masked, and stop",
@@ -86,7 +86,8 @@ interface Selected {
 }
 
 /** Takes the selector's word from the front. With an unknown one all choices' flags count as known: one mistake, one problem. */
-function selectChoice({ name, flags, selector }: Command, args: readonly string[]): Selected {
+function selectChoice(command: Command, args: readonly string[]): Selected {
+  const { name, flags, selector, subcommands = [] } = command;
   if (selector === undefined) return { tables: [flags], rest: args, problems: [] };
   const [word, ...rest] = args;
   const choice = word !== undefined && Object.hasOwn(selector.choices, word) ? selector.choices[word] : undefined;
@@ -95,7 +96,7 @@ function selectChoice({ name, flags, selector }: Command, args: readonly string[
   if (word === "help" || word === "version") return { tables: [flags], rest, wants: word, problems: [] };
   const tables = [flags, ...Object.values(selector.choices).map((each) => each.flags)];
   const known = Object.keys(selector.choices);
-  const near = suggest(word, known);
+  const near = suggest(word, [...known, ...subcommands.map((sub) => sub.name.slice(name.length + 1))]);
   const problem = word.startsWith("-")
     ? new PeerctlError("usage", `Cannot run ${name}: no ${selector.name} before the first flag`, {
       hint: `write "peerctl ${name} ${known[0] ?? selector.name} ${word.split("=")[0]} ..."; known: ${
@@ -162,12 +163,15 @@ function checkPositional(command: Command, args: readonly string[], problems: Pe
   const { name, min, max, choices } = command.positional ?? { name: "", min: 0, max: 0, choices: undefined };
   if (args.length > max) {
     const first = JSON.stringify(args[max]!.slice(0, MAX_QUOTED));
+    const words = (command.subcommands ?? []).map((sub) => sub.name.slice(command.name.length + 1));
+    const near = subcommandOf(command, args[max]) ? args[max] : suggest(args[max]!, words);
     problems.push(
       new PeerctlError(
         "usage",
         `Cannot use argument ${first}: ${
           max === 0 ? "there are no arguments besides flags" : `at most ${max} can be given`
         }`,
+        { ...(near === undefined ? {} : { hint: `did you mean "peerctl ${command.name} ${near} [flags]"?` }) },
       ),
     );
   }

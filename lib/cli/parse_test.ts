@@ -132,7 +132,8 @@ Deno.test("parseInvocation() knows help, print-config and output everywhere", ()
   assert.equal(make(["-h", "--nonsense"]).wants, "help");
   assert.equal(make(["--name", "x", "--print-config"]).wants, "print-config");
   assert.equal(make(["--name", "x", "--output=json"]).format, "json");
+  assert.equal(make(["--name", "x", "--output=table"]).format, "text");
   assert.deepEqual(messages(make(["--name", "x", "--output", "yaml"])), [
-    'Cannot use --output "yaml": must be one of text, json',
+    'Cannot use --output "yaml": must be one of text, json, table',
   ]);
 });

@@ -3,7 +3,7 @@
 
 import { cac } from "cac";
 import { PeerctlError } from "../errors.ts";
-import type { Command } from "./command.ts";
+import { type Command, subcommandOf } from "./command.ts";
 import { ExitCode, exitCodeFor } from "./exit_code.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { createOutput, type OutputFormat } from "./output.ts";
@@ -59,20 +59,26 @@ function matchCommand(loaders: CommandLoaders, word: string): string | undefined
   return program.matchedCommandName;
 }
 
-async function runHelp(o: ProgramOptions, words: readonly string[]): Promise<number> {
-  const word = words.find((each) => !each.startsWith("-"));
+async function runHelp(o: ProgramOptions, args: readonly string[]): Promise<number> {
+  const [word, second] = args.filter((each) => !each.startsWith("-"));
   if (word === undefined) {
     o.stdout(`${programHelp(await loadCommands(o.loaders))}\n`);
     return ExitCode.done;
   }
   const name = matchCommand(o.loaders, word);
   if (name === undefined) throw unknownCommand(o.loaders, word);
-  o.stdout(`${commandHelp((await o.loaders[name]!()).default)}\n`);
+  const command = (await o.loaders[name]!()).default;
+  o.stdout(`${commandHelp(subcommandOf(command, second) ?? command)}\n`);
   return ExitCode.done;
 }
 
 async function runCommand(o: ProgramOptions, name: string, args: readonly string[]): Promise<number> {
   const command = (await o.loaders[name]!()).default;
+  const sub = subcommandOf(command, args[0]);
+  return sub === undefined ? await runThis(o, command, args) : await runThis(o, sub, args.slice(1));
+}
+
+async function runThis(o: ProgramOptions, command: Command, args: readonly string[]): Promise<number> {
   const title = `peerctl ${command.name}`;
   const invocation = parseInvocation(command, args, o.env);
   switch (invocation.wants) {

@@ -59,6 +59,29 @@ Deno.test("runProgram() shows a command's help, however it is asked for", async 
   await t.assertSnapshot(tool.stdout);
 });
 
+Deno.test("runProgram() runs a subcommand with its own flags and arguments, and shows its help", async (t) => {
+  const seen: unknown[] = [];
+  const sample: SampleRun = ({ values, choice, args }) => {
+    seen.push({ values, choice, args });
+    return Promise.resolve(0);
+  };
+  for (const words of [["serve", "drop", "x", "--all"], ["old-server", "drop", "-all", "x"]]) {
+    assert.equal((await run(words, { run: sample })).code, 0);
+  }
+  assert.deepEqual(seen, Array(2).fill({ values: { all: true }, choice: undefined, args: ["x"] }));
+  const help = await run(["help", "serve", "drop"]);
+  await t.assertSnapshot(help.stdout);
+  assert.equal((await run(["serve", "drop", "--help"])).stdout, help.stdout);
+  const missing = await run(["serve", "drop"]);
+  assert.deepEqual([missing.code, missing.stderr], [
+    2,
+    "peerctl serve drop: error: Cannot run without SAMPLE: what to drop\n",
+  ]);
+  const late = await run(["serve", "local", "-safe", "drop"]);
+  assert.match(late.stderr, /hint: did you mean "peerctl serve drop \[flags\]"\?/);
+  assert.match((await run(["serve", "drob"])).stderr, /hint: did you mean drop\?/);
+});
+
 Deno.test("runProgram() shows help on stderr with exit 2 when the selector is missing", async () => {
   const { code, stdout, stderr } = await run(["serve"]);
   assert.deepEqual([code, stdout], [2, ""]);

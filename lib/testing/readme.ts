@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Writes the flag tables of README.md from the commands' own tables, or, with --check, fails when they differ. */
 
-import type { Command } from "../cli/command.ts";
+import { type Command, withSubcommands } from "../cli/command.ts";
 import type { Flag, FlagTable } from "../cli/flags.ts";
 import { visibleFlags } from "../cli/help.ts";
 import { loadCommands } from "../cli/program.ts";
@@ -37,7 +37,7 @@ function flagTables(commands: readonly Command[]): Map<string, string> {
       tables.set(title, ["| Flag | Environment | Default | Meaning |", "|---|---|---|---|", ...rows, ""].join("\n"));
     }
   };
-  for (const command of commands) {
+  for (const command of withSubcommands(commands)) {
     add(command.name, command.flags, command.goStyle);
     for (const [name, choice] of Object.entries(command.selector?.choices ?? {})) {
       add(`${command.name} ${name}`, choice.flags, command.goStyle);

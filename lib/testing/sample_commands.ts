@@ -49,8 +49,23 @@ export function sampleServer(run: SampleRun = () => Promise.resolve(0)): Command
         remote: { summary: "elsewhere", flags: { zone: stringFlag("zone", { required: true, help: "where" }) } },
       },
     },
+    subcommands: [sampleSubcommand(run)],
     goStyle: true,
     examples: [{ text: "On this machine", command: "serve local -depth 2" }],
+    run,
+  });
+}
+
+/** A command under that one, as `peerctl caa forget` is. */
+function sampleSubcommand(run: SampleRun): Command {
+  return defineCommand({
+    name: "serve drop",
+    summary: "drop what is served",
+    description: "Drops what is served.",
+    flags: { all: boolFlag("all", { help: "drop everything" }) },
+    positional: { name: "SAMPLE", help: "what to drop", min: 1, max: 1 },
+    goStyle: false,
+    examples: [{ text: "The first one", command: "serve drop 1" }],
     run,
   });
 }
