@@ -111,7 +111,7 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
   const journal = parts.use(await openJournal(stateDir.folder("journal")));
   const common = { provider, journal, relays, folders: createPodFolders(values.podsDir), clock: systemClock, log };
   const store = createSandboxStore(common);
-  const reaper = createReaper({ ...common, attemptMs: DELETE_ATTEMPT_MS });
+  const reaper = createReaper({ ...common, ownerOf: store.ownerOf, attemptMs: DELETE_ATTEMPT_MS });
   const sandboxes: Sandboxes = createSandboxes({
     ...common,
     store,

@@ -56,8 +56,8 @@ export interface Provider {
   /** Resolves when the instance and all it used are gone; an id that is not known is fine. */
   delete(instanceId: string, signal: AbortSignal): Promise<void>;
 
-  /** The instance made for this sandbox by this installation on this node, running or not. */
-  find(sandboxId: string, signal: AbortSignal): Promise<Instance | undefined>;
+  /** The instances made for this sandbox by this installation on this node, running or not; one, unless a call was answered twice. */
+  find(sandboxId: string, signal: AbortSignal): Promise<Instance[]>;
 
   /** Every instance that this installation on this node made and has not deleted, running or not. */
   list(signal: AbortSignal): Promise<Instance[]>;

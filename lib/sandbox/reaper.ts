@@ -2,7 +2,7 @@
 /** Sees to it that instances that have to go do go: at once if possible, else again and again, also after a restart. */
 
 import type { Logger } from "@logtape/logtape";
-import { toPeerctlError } from "../errors.ts";
+import { PeerctlError, toPeerctlError } from "../errors.ts";
 import type { Clock } from "../os/clock.ts";
 import { limitTime } from "../os/limit_time.ts";
 import type { Provider } from "../provider/provider.ts";
@@ -11,9 +11,6 @@ import type { DeletionRow, Journal } from "./journal.ts";
 /** Pauses between two attempts to delete an instance, in milliseconds: doubling, and never longer than the last. */
 const FIRST_PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
-
-/** How often a provider is asked for an instance that may not be visible yet, in milliseconds. */
-const FIND_PAUSE_MS = 1_000;
 
 /** How many deletions are tried at the same time. */
 const MAX_AT_ONCE = 16;
@@ -45,6 +42,8 @@ export interface ReaperOptions {
   readonly provider: Provider;
   readonly journal: Journal;
   readonly clock: Clock;
+  /** Who has this sandbox id now, if anyone. */
+  ownerOf(sandboxId: string): { readonly isStarting: boolean; readonly instanceId: string } | undefined;
   /** How long one attempt may take, in milliseconds. */
   readonly attemptMs: number;
   readonly log: Logger;
@@ -55,12 +54,13 @@ export function createReaper(options: ReaperOptions): Reaper {
   const { provider, journal, clock, attemptMs, log } = options;
   const pending = new Map(journal.deletions().map((row) => [keyOf(row), row]));
 
-  async function remove(doomed: Doomed, signal?: AbortSignal): Promise<void> {
+  async function remove(doomed: Doomed, isRetry: boolean, signal?: AbortSignal): Promise<void> {
     await limitTime(async (limit) => {
       if (doomed.instanceId !== "") return await provider.delete(doomed.instanceId, limit);
       // More than one if a create call was answered twice.
-      for (let found = await locate(doomed, limit); found !== undefined; found = await locate(doomed, limit)) {
-        await provider.delete(found, limit);
+      for (const id of await locate(doomed, limit)) {
+        if (isRetry && isTaken(doomed.sandboxId, id)) continue;
+        await provider.delete(id, limit);
       }
     }, {
       ms: attemptMs + provider.consistencyMs,
@@ -70,16 +70,27 @@ export function createReaper(options: ReaperOptions): Reaper {
     });
   }
 
-  /** Asks until the instance shows or would have shown by now: a provider may list what it made with a delay. */
-  async function locate(doomed: Doomed, signal: AbortSignal): Promise<string | undefined> {
-    const visibleMs = doomed.mayExistSinceMs + provider.consistencyMs;
-    for (;;) {
-      const isSettled = clock.now() >= visibleMs;
-      const instance = await provider.find(doomed.sandboxId, signal);
-      if (instance !== undefined) return instance.id;
-      if (isSettled) return undefined;
-      await clock.delay(Math.min(FIND_PAUSE_MS, visibleMs - clock.now()), signal);
+  /** Asks until every instance shows that there is: a provider may list what it made with a delay. */
+  async function locate(doomed: Doomed, signal: AbortSignal): Promise<string[]> {
+    const waitMs = doomed.mayExistSinceMs + provider.consistencyMs - clock.now();
+    if (waitMs > 0) await clock.delay(waitMs, signal);
+    return (await provider.find(doomed.sandboxId, signal)).map(({ id }) => id);
+  }
+
+  /**
+   * A sandbox id may have been created anew since its instance was doomed: then one instance is the new life's.
+   *
+   * @throws {PeerctlError} kind "state" while it starts, for nobody knows which one it will be.
+   */
+  function isTaken(sandboxId: string, instanceId: string): boolean {
+    const owner = options.ownerOf(sandboxId);
+    if (owner?.isStarting) {
+      throw new PeerctlError(
+        "state",
+        `Cannot delete what is left of sandbox "${sandboxId}": its id is being started anew`,
+      );
     }
+    return owner?.instanceId === instanceId;
   }
 
   function note(row: DeletionRow): void {
@@ -91,7 +102,7 @@ export function createReaper(options: ReaperOptions): Reaper {
     const { sandboxId, instanceId, attempts } = row;
     try {
       // What a create call made just before the row was noted shows by then.
-      await remove({ sandboxId, instanceId, mayExistSinceMs: row.createdMs }, signal);
+      await remove({ sandboxId, instanceId, mayExistSinceMs: row.createdMs }, true, signal);
       journal.removeDeletion(row);
       pending.delete(keyOf(row));
       log.info("Instance deleted after all", { sandbox: sandboxId, instance: instanceId, attempts: attempts + 1 });
@@ -119,7 +130,7 @@ export function createReaper(options: ReaperOptions): Reaper {
   return {
     async reap(doomed) {
       try {
-        return await remove(doomed);
+        return await remove(doomed, false);
       } catch (error) {
         const lastError = toPeerctlError(error).message;
         const { sandboxId, instanceId } = doomed;

@@ -75,9 +75,14 @@ export interface SandboxesOptions {
 export function createSandboxes(options: SandboxesOptions): Sandboxes {
   const { store, reaper, folders, provider, relays, agentTls, clock, log } = options;
 
+  /** Ids that nobody knows and that are being stopped all the same. */
+  const stoppingUnknown = new Map<string, Promise<void>>();
+
   async function create(request: CreateSandbox): Promise<string> {
     const { id, networkNamespacePath } = request;
     checkSandboxId(id);
+    // What is looked for under this id and deleted must not be what comes now.
+    await stoppingUnknown.get(id)?.catch(() => {});
     const pod = readPodRequest(request.annotations);
     const known = store.get(id)?.row;
     if (known) {
@@ -213,13 +218,21 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
 
   async function stop(id: string): Promise<void> {
     const sandbox = store.get(id);
-    if (!sandbox) {
-      checkSandboxId(id);
-      await release(id, "");
-      return log.info("Unknown sandbox stopped", { sandbox: id });
-    }
+    if (!sandbox) return await stopUnknown(id);
     sandbox.stopping ??= end(sandbox).finally(() => sandbox.stopping = undefined);
     await sandbox.stopping;
+  }
+
+  /** A sandbox that the journal does not have may still have a path, an instance and a folder. */
+  async function stopUnknown(id: string): Promise<void> {
+    checkSandboxId(id);
+    let stopping = stoppingUnknown.get(id);
+    if (stopping === undefined) {
+      stopping = release(id, "").finally(() => stoppingUnknown.delete(id));
+      stoppingUnknown.set(id, stopping);
+    }
+    await stopping;
+    log.info("Unknown sandbox stopped", { sandbox: id });
   }
 
   async function end(sandbox: Sandbox): Promise<void> {

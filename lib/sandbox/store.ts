@@ -21,6 +21,8 @@ export interface Sandbox {
 export interface SandboxStore {
   get(id: string): Sandbox | undefined;
   all(): Sandbox[];
+  /** Who has this sandbox id now, for those who clean up after an earlier life of it. */
+  ownerOf(id: string): { readonly isStarting: boolean; readonly instanceId: string } | undefined;
   /**
    * Adds a sandbox once the journal has it.
    *
@@ -80,6 +82,10 @@ export function createSandboxStore(options: { journal: Journal; clock: Clock }):
   return {
     get: (id) => known.get(id),
     all: () => [...known.values()],
+    ownerOf(id) {
+      const sandbox = known.get(id);
+      return sandbox && { isStarting: sandbox.starting !== undefined, instanceId: sandbox.row.instanceId };
+    },
     add(init) {
       if (known.size >= MAX_SANDBOXES) {
         throw new PeerctlError("limit", `Cannot add sandbox "${init.id}": ${known.size} exist, limit ${MAX_SANDBOXES}`);

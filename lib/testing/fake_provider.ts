@@ -55,7 +55,7 @@ export function createFakeProvider(): FakeProvider {
       instances.delete(id);
       return Promise.resolve();
     },
-    find: (sandboxId) => Promise.resolve([...instances.values()].find((one) => one.sandboxId === sandboxId)),
+    find: (sandboxId) => Promise.resolve([...instances.values()].filter((one) => one.sandboxId === sandboxId)),
     list: () => Promise.resolve([...instances.values()]),
     holdCreate() {
       const released = Promise.withResolvers<void>();

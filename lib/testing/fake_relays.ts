@@ -12,8 +12,10 @@ export interface FakeRelays extends RelayPool {
   /** Makes the next `open` wait until its signal aborts; `openReached` resolves when it waits. */
   holdOpen(): { readonly waiting: Promise<void> };
   readonly openReached: Promise<void>;
-  /** Forgets everything it carries, as the end of its process does. */
-  die(): void;
+  /** Forgets everything it carries, as the end of its process does. @returns the ids of what it carried. */
+  die(): string[];
+  /** Ends what is being opened without an answer, as a relay does when its caa is gone. */
+  dropOpening(): void;
   /** Adds a sandbox that an earlier caa had opened. */
   carry(sandboxId: string, agentSocket: string, labels: Record<string, string>): void;
 }
@@ -60,7 +62,15 @@ export function createFakeRelays(): FakeRelays {
       return { waiting: reached.promise };
     },
     openReached: reached.promise,
-    die: () => carried.clear(),
+    die() {
+      const ids = [...carried.keys()];
+      carried.clear();
+      return ids;
+    },
+    dropOpening() {
+      openError = undefined;
+      isHeld = false;
+    },
     carry,
   };
 }

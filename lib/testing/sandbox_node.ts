@@ -38,7 +38,7 @@ export async function startSandboxNode(options: SandboxNodeOptions): Promise<San
   const journal = await openJournal(join(podsDir, ".journal"));
   const common = { provider, journal, relays, folders: createPodFolders(podsDir), clock, log };
   const store = createSandboxStore(common);
-  const reaper = createReaper({ ...common, attemptMs });
+  const reaper = createReaper({ ...common, ownerOf: store.ownerOf, attemptMs });
   const sandboxes = createSandboxes({
     ...common,
     store,

@@ -257,8 +257,8 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
     },
 
     async find(sandboxId) {
-      const record = (await readAll()).find((one) => one.sandboxId === sandboxId);
-      return record && await describe(record);
+      const records = (await readAll()).filter((one) => one.sandboxId === sandboxId);
+      return await Promise.all(records.map(describe));
     },
 
     list: async () => await Promise.all((await readAll()).map(describe)),

@@ -126,8 +126,8 @@ Deno.test("create() fills a private folder, starts agent and forwarder and remem
     const apf = await Deno.readTextFile(`${folder}/apf.args`);
     assert.match(apf, new RegExp(`^apf -config ${folder}/apf.json -listen ${address}:\\d+ -kata-agent-socket `));
     assert.match(apf, / -log-file \S+\/forwarder.log -disable-tls$/m);
-    assert.deepEqual(await provider.find("s1", never), instance);
-    assert.equal(await provider.find("s2", never), undefined);
+    assert.deepEqual(await provider.find("s1", never), [instance]);
+    assert.deepEqual(await provider.find("s2", never), []);
     await provider.delete(instance.id, never);
     assert.deepEqual(await findMarked(markerOf(record)), []);
     await assert.rejects(Deno.stat(folder), Deno.errors.NotFound);
@@ -156,11 +156,11 @@ Deno.test("create() starts a pod VM again whose processes are gone, and ends wha
     const before = await recordOf(id);
     for (const { pid } of before.processes) Deno.kill(pid, "SIGKILL");
     while ((await findMarked(markerOf(before))).length > 2) { /* every scan is a turn of the loop */ }
-    assert.equal((await provider.find("s1", never))?.running, false);
+    assert.equal((await provider.find("s1", never))[0]?.running, false);
     assert.equal((await provider.create(request(), never)).id, id);
     assert.notEqual((await recordOf(id)).marker, before.marker);
     assert.deepEqual(await findMarked(markerOf(before)), []);
-    assert.equal((await provider.find("s1", never))?.running, true);
+    assert.equal((await provider.find("s1", never))[0]?.running, true);
   });
 });
 
@@ -221,7 +221,7 @@ Deno.test("delete() spares a process that got a recorded pid, and a process of a
     assert.deepEqual((await provider.list(never)).map((one) => one.id), [id]);
     await provider.delete(id, never);
     assert.equal(isRunning(bystander.identity), true);
-    assert.equal((await foreign.find("s1", never))?.running, true);
+    assert.equal((await foreign.find("s1", never))[0]?.running, true);
     await foreign.delete(other.id, never);
     Deno.kill(bystander.identity.pid, "SIGKILL");
     await bystander.reap();
@@ -234,7 +234,7 @@ Deno.test("delete() only removes the folder when the machine has booted since", 
     const record = await recordOf(id);
     await writeRecord(`${stateDir}/${id}`, { ...record, bootId: "another boot" });
     const restarted = make();
-    assert.equal((await restarted.find("s1", never))?.running, false);
+    assert.equal((await restarted.find("s1", never))[0]?.running, false);
     await restarted.delete(id, never);
     assert.equal((await findMarked(markerOf(record))).length, 4, "nothing was signalled");
     await Deno.mkdir(`${stateDir}/${id}`);
