@@ -19,7 +19,7 @@ const NAMES = ["ca.crt", "ca.key", "tls.crt", "tls.key", "client.crt", "client.k
 
 export default defineCommand({
   name: "certgen",
-  summary: "Make the CA, server and client certificates for caa and apf",
+  summary: "make the CA, server and client certificates for caa and apf",
   description:
     "Writes ca.crt, ca.key, tls.crt, tls.key, client.crt and client.key. The server certificate (tls) is for apf " +
     "in the pod VM and carries the names of --san; caa expects podvm-server. The client certificate is for caa. All six " +
@@ -29,17 +29,17 @@ export default defineCommand({
     san: listFlag("san", {
       required: true,
       placeholder: "NAME",
-      help: "Name of the server: DNS name, IPv4 or IPv6 address, or spiffe:// ID; repeats",
+      help: "name of the server: DNS name, IPv4 or IPv6 address, or spiffe:// ID",
     }),
-    outDir: stringFlag("out-dir", { default: ".", placeholder: "DIR", help: "Where to write the files" }),
-    days: intFlag("days", { default: 30, min: 1, max: MAX_DAYS, help: "How long the certificates are valid, in days" }),
+    outDir: stringFlag("out-dir", { default: ".", placeholder: "DIR", help: "where to write the files" }),
+    days: intFlag("days", { default: 30, min: 1, max: MAX_DAYS, help: "how long the certificates are valid, in days" }),
     subject: stringFlag("subject", {
       placeholder: "DN",
       help:
-        'Subject of the server as "/O=Example/CN=prod" or "CN=prod,O=Example"; the others take it over but for the CN',
+        'subject of the server as "/O=Example/CN=prod" or "CN=prod,O=Example"; the others take it over but for the CN',
     }),
-    keyType: choiceFlag("key-type", { choices: KEY_TYPES, default: "ecdsa-p256", help: "Kind of all three keys" }),
-    force: boolFlag("force", { help: "Replace files that exist" }),
+    keyType: choiceFlag("key-type", { choices: KEY_TYPES, default: "ecdsa-p256", help: "kind of all three keys" }),
+    force: boolFlag("force", { help: "replace files that exist" }),
   },
   goStyle: false,
   examples: [

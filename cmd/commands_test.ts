@@ -34,6 +34,17 @@ Deno.test("every command has examples, and each of them is a command line that i
   }
 });
 
+Deno.test("every summary and every flag's help is a phrase: no capital at its beginning, no full stop", async () => {
+  for (const load of new Set(Object.values(loaders))) {
+    const { name, summary, flags, selector } = (await load()).default;
+    const choices = Object.values(selector?.choices ?? {});
+    const all = [flags, ...choices.map((choice) => choice.flags)].flatMap((table) => Object.values(table));
+    for (const text of [summary, ...choices.map((choice) => choice.summary), ...all.map((flag) => flag.help)]) {
+      assert.match(text, /^(?:[a-z]|[A-Z]{2})(?:.*[^.])?$/s, `${name}: ${text}`);
+    }
+  }
+});
+
 Deno.test("peerctl help lists the commands; peerctl alone does so on stderr with exit 2", async (t) => {
   const help = await runPeerctl(["help"]);
   assert.deepEqual([help.code, help.stderr], [0, ""]);
