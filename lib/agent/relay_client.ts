@@ -38,6 +38,8 @@ export interface RelayClient {
   /** How many sandboxes took the credentials; "" stands for all. */
   update(sandboxId: string, credentials: TlsCredentials): Promise<number>;
   list(): Promise<Sandbox[]>;
+  /** Whether it refuses new sandboxes by now: someone else may have told it to. */
+  isDraining(): Promise<boolean>;
   /** Makes it take no new sandboxes and end with its last one; returns how many are left. */
   drain(): Promise<number>;
   /** Resolves when the connection has ended, which a relay in order does only when it ends itself. */
@@ -100,6 +102,7 @@ export async function connectRelay(
       return (await relay.update(request, options).catch(rethrow)).updated;
     },
     list: async () => (await relay.list({}, options).catch(rethrow)).sandboxes,
+    isDraining: async () => (await relay.hello({ protocol: RELAY_PROTOCOL, build }, options).catch(rethrow)).draining,
     drain: async () => (await relay.drain({}, options).catch(rethrow)).sandboxes,
     closed: connection.closed.then(() => {}),
     disconnect: () => connection.close(),

@@ -103,7 +103,7 @@ export function createRelayLaunch(options: RelayLaunchOptions): RelayLaunch {
   async function startAndMeet(slot: string): Promise<void> {
     const deadline = performance.now() + timing.startMs;
     let startedAt = -Infinity;
-    // Done as well when another build's relay turns out to have the slot: the next slot is tried then.
+    // Done as well when a relay that cannot be used turns out to have the slot: the next slot is tried then.
     while (!(await scan.meet(slot)) && scan.isFree(slot)) {
       const now = performance.now();
       if (now > deadline) throw noRelay(`relay ${slot} did not answer within ${timing.startMs} ms`);

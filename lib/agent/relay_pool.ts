@@ -27,6 +27,7 @@ export interface RelayPoolOptions {
   readonly starter: RelayStarter;
   /** A relay has ended, or its process died, while it carried these sandboxes. */
   onRelayLost?(slot: string, sandboxIds: readonly string[]): void;
+  /** Ours. A relay of another build that we did not start takes no new sandboxes, except in mode `wait`. */
   readonly build: string;
   readonly log: Logger;
   readonly timing?: RelayPoolTiming;
@@ -44,6 +45,8 @@ export interface RelayPool {
   /** Gives new credentials to every sandbox that uses TLS, or to those of them that `select` picks. */
   update(credentials: TlsCredentials, select?: (sandbox: RelaySandbox) => boolean): Promise<void>;
   list(): Promise<RelaySandbox[]>;
+  /** The slot of the relay that carries a sandbox, as far as we know without asking. */
+  slotOf(sandboxId: string): string | undefined;
   /** What an operator should know, for /readyz. */
   warnings(): string[];
   /** Drops the control connections; the relays go on. */
@@ -68,13 +71,36 @@ interface Placed {
 export function createRelayPool(options: RelayPoolOptions): RelayPool {
   const { count, mode, starter, build, log } = options;
   const dir = resolve(options.dir);
+  /** A relay that we start may be of a later build: peerctl was replaced, and caa is yet to be restarted. */
+  const startedSlots = new Set<string>();
   const scan = createRelayScan({
     dir,
     build,
+    otherBuild(slot) {
+      if (mode === "wait") {
+        const command = `peerctl relay drain --dir ${dir} --slot ${slot}`;
+        return { drain: false, advice: `start one of this build in another slot, then run "${command}"` };
+      }
+      if (startedSlots.has(slot)) return { drain: false, advice: "restart caa, its program has been replaced" };
+      return { drain: true };
+    },
     log,
     onLost: (slot, sandboxIds) => options.onRelayLost?.(slot, sandboxIds),
   });
-  const launch = createRelayLaunch({ dir, mode, scan, starter, log, timing: options.timing ?? DEFAULT_POOL_TIMING });
+  const launch = createRelayLaunch({
+    dir,
+    mode,
+    scan,
+    starter: {
+      start(slot) {
+        startedSlots.add(slot);
+        return starter.start(slot);
+      },
+      warnings: () => starter.warnings(),
+    },
+    log,
+    timing: options.timing ?? DEFAULT_POOL_TIMING,
+  });
   let placing: Promise<unknown> = Promise.resolve();
 
   async function open(sandbox: OpenInit, signal: AbortSignal): Promise<void> {
@@ -142,6 +168,7 @@ export function createRelayPool(options: RelayPoolOptions): RelayPool {
       });
     },
     list: async () => (await ofAll((client) => client.list())).flat(),
+    slotOf: (sandboxId) => scan.live().find(({ sandboxIds }) => sandboxIds.has(sandboxId))?.client.slot,
     warnings: () => [...starter.warnings(), ...scan.warnings(), ...launch.warnings()],
     async stop() {
       await launch.stop();
@@ -152,7 +179,8 @@ export function createRelayPool(options: RelayPoolOptions): RelayPool {
 
 function loadsOf(relays: readonly LiveRelay[]): Promise<Load[]> {
   return ofThese(relays, async (relay) => {
-    const sandboxes = await relay.client.list();
+    const [sandboxes, isDraining] = await Promise.all([relay.client.list(), relay.client.isDraining()]);
+    relay.isDraining ||= isDraining;
     return { relay, carried: new Map(sandboxes.map(({ sandboxId, state }) => [sandboxId, state])) };
   });
 }

@@ -1,109 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { getLogger } from "@logtape/logtape";
 import { listenUnix } from "../net/unix_socket.ts";
 import { Relay, TlsSchema } from "../proto/gen/relay_pb.ts";
-import { type GuestEnd, startGuestEnd } from "../testing/guest_end.ts";
-import { withTempDir } from "../testing/temp_dir.ts";
+import { startGuestEnd } from "../testing/guest_end.ts";
+import { drainRelay, POOL_TIMING, withPools } from "../testing/relay_pools.ts";
 import { createTtrpcServer } from "../ttrpc/server.ts";
 import { implementService } from "../ttrpc/typed.ts";
-import { connectRelay, type OpenInit } from "./relay_client.ts";
-import { createRelayPool, type RelayPool, type RelayPoolOptions } from "./relay_pool.ts";
-import { type RunningRelay, startRelay } from "./relay_server.ts";
+import { connectRelay } from "./relay_client.ts";
 import { takeRelaySlot } from "./relay_slot.ts";
 
 const log = getLogger(["peerctl", "test"]);
 const never = new AbortController().signal;
-const timing = { waitMs: 300, startMs: 5_000, restartMs: 200, pollMs: 5 };
-
-interface Setup {
-  /** The relay directory. */
-  readonly dir: string;
-  readonly guest: GuestEnd;
-  /** Slots that were started, in order. */
-  readonly started: string[];
-  readonly lost: [string, readonly string[]][];
-  /** Resolves with the next relay that a pool says it lost. */
-  nextLost(): Promise<[string, readonly string[]]>;
-  pool(o?: Partial<RelayPoolOptions>): RelayPool;
-  start(slot: string): Promise<RunningRelay>;
-  sandbox(id: string, guest?: GuestEnd): OpenInit;
-}
-
-/** Pools over one directory whose relays run in this process and linger for 50 ms. */
-async function withPools(body: (setup: Setup) => Promise<void>): Promise<void> {
-  await withTempDir(async (parent) => {
-    const dir = join(parent, "relay");
-    const guest = await startGuestEnd({ log });
-    const relays: RunningRelay[] = [];
-    const starts: Promise<void>[] = [];
-    const pools: RelayPool[] = [];
-    const started: string[] = [];
-    const lost: [string, readonly string[]][] = [];
-    let onLost: ((lost: [string, readonly string[]]) => void) | undefined;
-    const start = async (slot: string) => {
-      const taken = await takeRelaySlot(dir, slot);
-      const relay = await startRelay({
-        slot: taken,
-        stay: false,
-        build: "test",
-        log,
-        timing: { startGraceMs: 10_000, lingerMs: 50 },
-      });
-      relays.push(relay);
-      return relay;
-    };
-    try {
-      await body({
-        dir,
-        guest,
-        started,
-        lost,
-        nextLost: () => new Promise((resolve) => onLost = resolve),
-        pool(o = {}) {
-          const pool = createRelayPool({
-            dir,
-            count: 1,
-            mode: "spawn",
-            build: "test",
-            log,
-            timing,
-            starter: {
-              start(slot) {
-                started.push(slot);
-                // As with a process: whether it gets the slot shows later.
-                starts.push(start(slot).then(() => {}, () => {}));
-                return Promise.resolve();
-              },
-              warnings: () => [],
-            },
-            onRelayLost(slot, ids) {
-              lost.push([slot, ids]);
-              onLost?.([slot, ids]);
-            },
-            ...o,
-          });
-          pools.push(pool);
-          return pool;
-        },
-        start,
-        sandbox: (sandboxId, to = guest) => ({
-          sandboxId,
-          agentSocket: join(parent, sandboxId),
-          host: to.host,
-          port: to.port,
-          timeoutMs: 5_000n,
-          labels: { pod: sandboxId },
-        }),
-      });
-    } finally {
-      await Promise.all([...pools.map((pool) => pool.stop()), ...starts]);
-      await Promise.all([...relays.map((relay) => relay.stop()), guest.stop()]);
-    }
-  });
-}
 
 Deno.test("open() starts a relay when none runs, list() and close() find the sandbox", async () => {
   await withPools(async ({ pool, sandbox, started }) => {
@@ -180,7 +89,7 @@ Deno.test("open() says so when the relay it starts never answers", async () => {
   await withPools(async ({ pool, sandbox }) => {
     let starts = 0;
     const starter = { start: () => Promise.resolve(void starts++), warnings: () => [] };
-    const relays = pool({ starter, timing: { ...timing, startMs: 500 } });
+    const relays = pool({ starter, timing: { ...POOL_TIMING, startMs: 500 } });
     const opens = [relays.open(sandbox("s1"), never), relays.open(sandbox("s2"), never)];
     for (const opened of opens) await assert.rejects(opened, { kind: "peer", message: /relay 0 did not answer/ });
     assert.ok(starts >= 2 && starts <= 4, `${starts} starts`);
@@ -206,7 +115,7 @@ Deno.test("open() gives up waiting for a relay when told to", async () => {
     const starter = { start: () => Promise.resolve(), warnings: () => [] };
     for (const mode of ["wait", "auto"] as const) {
       const cancel = new AbortController();
-      const relays = pool({ mode, starter, timing: { ...timing, waitMs: 60_000, startMs: 60_000 } });
+      const relays = pool({ mode, starter, timing: { ...POOL_TIMING, waitMs: 60_000, startMs: 60_000 } });
       const opening = relays.open(sandbox("s1"), cancel.signal);
       cancel.abort();
       await assert.rejects(opening, { kind: "closed" }, mode);
@@ -277,7 +186,7 @@ Deno.test("open() goes to another relay when the one there drains", async () => 
   await withPools(async ({ pool, sandbox, dir, started }) => {
     const relays = pool();
     await relays.open(sandbox("s1"), never);
-    const control = await connectDrain(dir, "0");
+    const control = await drainRelay(dir, "0");
     await relays.open(sandbox("s2"), never);
     assert.deepEqual(started, ["0", "1"]);
     assert.deepEqual((await relays.list()).map(({ sandboxId }) => sandboxId), ["s1", "s2"]);
@@ -388,11 +297,3 @@ Deno.test("update() reaches those that are selected", async () => {
     }
   });
 });
-
-/** Drains the relay of a slot over a connection of its own, which ends with the relay. */
-async function connectDrain(dir: string, slot: string): Promise<{ closed: Promise<void> }> {
-  const client = await connectRelay({ dir, slot, build: "test" });
-  assert.ok(client);
-  await client.drain();
-  return client;
-}

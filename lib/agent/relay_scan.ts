@@ -3,7 +3,7 @@
 
 import type { Logger } from "@logtape/logtape";
 import { PeerctlError, toPeerctlError } from "../errors.ts";
-import { connectRelay, type RelayClient } from "./relay_client.ts";
+import { connectRelay, isRelayGone, type RelayClient } from "./relay_client.ts";
 import { listSlots, MAX_SLOT } from "./relay_slot.ts";
 
 /** How long a relay that could not be used is left alone before it is looked at again, in milliseconds. */
@@ -28,15 +28,19 @@ export interface RelayScan {
   freeSlot(): string;
   /** True while no relay has answered in this slot, usable or not. */
   isFree(slot: string): boolean;
-  /** One line for each relay that runs and cannot be used. */
+  /** One line for each relay that runs and cannot be used, or is used though it is of another build. */
   warnings(): string[];
   /** Drops all connections. */
   stop(): Promise<void>;
 }
 
+/** What becomes of a relay of another build: it only keeps what it has, or it is used, with an advice to operators. */
+export type OtherBuild = { readonly drain: true } | { readonly drain: false; readonly advice: string };
+
 export interface RelayScanOptions {
   readonly dir: string;
   readonly build: string;
+  readonly otherBuild: (slot: string) => OtherBuild;
   readonly log: Logger;
   /** Called when a relay has ended while it carried sandboxes. */
   onLost(slot: string, sandboxIds: readonly string[]): void;
@@ -49,7 +53,7 @@ interface Stranger {
 
 /** Creates a scan that has seen nothing yet. */
 export function createRelayScan(options: RelayScanOptions): RelayScan {
-  const { dir, build, log, onLost } = options;
+  const { dir, build, otherBuild, log, onLost } = options;
   const stopping = new AbortController();
   const relays = new Map<string, LiveRelay>();
   const strangers = new Map<string, Stranger>();
@@ -85,23 +89,36 @@ export function createRelayScan(options: RelayScanOptions): RelayScan {
         return false;
       }
       const carried = await client.list();
+      const isDraining = client.hello.draining || await drainIfOld(client, carried.length);
       if (stopping.signal.aborted) throw new PeerctlError("closed", "Cannot use relay: stopping");
-      adopt(client, carried.map(({ sandboxId }) => sandboxId));
+      adopt(client, { sandboxIds: new Set(carried.map(({ sandboxId }) => sandboxId)), isDraining });
       return true;
     } catch (error) {
       client?.disconnect();
       await client?.closed;
-      if (!stopping.signal.aborted) remember(slot, toPeerctlError(error));
+      // It has ended meanwhile: then it has not been there.
+      if (isRelayGone(error)) strangers.delete(slot);
+      else if (!stopping.signal.aborted) remember(slot, toPeerctlError(error));
       return false;
     }
   }
 
-  function adopt(client: RelayClient, sandboxIds: readonly string[]): void {
+  /** Pods of an older build's relay go on in it; new ones go to a relay that knows all we know. */
+  async function drainIfOld(client: RelayClient, sandboxes: number): Promise<boolean> {
     const { slot, hello } = client;
-    const relay: LiveRelay = { client, sandboxIds: new Set(sandboxIds), isDraining: hello.draining };
+    if (hello.build === build || !otherBuild(slot).drain) return false;
+    await client.drain();
+    log.info("Relay of another build drains", { slot, relay_build: hello.build, build, sandboxes });
+    return true;
+  }
+
+  function adopt(client: RelayClient, o: { sandboxIds: Set<string>; isDraining: boolean }): void {
+    const { slot, hello } = client;
+    const relay: LiveRelay = { client, ...o };
     strangers.delete(slot);
     relays.set(slot, relay);
-    log.info("Relay found", { slot, relay_pid: Number(hello.pid), build: hello.build, sandboxes: sandboxIds.length });
+    const sandboxes = relay.sandboxIds.size;
+    log.info("Relay found", { slot, relay_pid: Number(hello.pid), relay_build: hello.build, sandboxes });
     client.closed.then(() => {
       relays.delete(slot);
       if (stopping.signal.aborted) return;
@@ -133,7 +150,14 @@ export function createRelayScan(options: RelayScanOptions): RelayScan {
       throw new PeerctlError("limit", `Cannot start another relay in "${dir}": all ${MAX_SLOT + 1} slots are taken`);
     },
     isFree,
-    warnings: () => [...strangers.values()].map(({ warning }) => warning),
+    warnings: () => [
+      ...[...strangers.values()].map(({ warning }) => warning),
+      ...[...relays.values()].flatMap(({ client: { slot, hello } }) => {
+        const policy = otherBuild(slot);
+        if (hello.build === build || policy.drain) return [];
+        return `relay ${slot} is of build ${hello.build}, this caa of build ${build}: it is used all the same; ${policy.advice}`;
+      }),
+    ],
     async stop() {
       stopping.abort();
       const ends = [...relays.values()].map(({ client }) => (client.disconnect(), client.closed));

@@ -12,6 +12,9 @@ export const MAX_SLOT = 999;
 const LOCK_ATTEMPTS = 10;
 const LOCK_PAUSE_MS = 50;
 
+/** What stays in a slot's folder when its relay is gone. */
+const KEPT_FILE = /^(lock|relay\.log(\.1)?)$/;
+
 export interface RelaySlotPaths {
   readonly folder: string;
   /** Held by the relay for as long as it lives; never removed, so that two processes always mean the same file. */
@@ -118,6 +121,27 @@ export async function isSlotTaken(dir: string, slot: string): Promise<boolean> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
+  }
+}
+
+/**
+ * Removes what a relay that was killed has left in its slot: sockets, and folders in which they were made. A slot that a
+ * relay has, or that nobody ever had, is left alone.
+ */
+export async function clearSlot(dir: string, slot: string): Promise<void> {
+  const paths = relaySlotPaths(dir, slot);
+  try {
+    using file = await Deno.open(paths.lock, { read: true, write: true });
+    if (!(await file.tryLock(true))) return;
+    for await (const { name } of Deno.readDir(paths.folder)) {
+      if (KEPT_FILE.test(name)) continue;
+      await Deno.remove(join(paths.folder, name), { recursive: true });
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw new PeerctlError("config", `Cannot clear relay slot ${slot} in "${dir}": ${toPeerctlError(error).message}`, {
+      cause: error,
+    });
   }
 }
 

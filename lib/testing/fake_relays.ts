@@ -52,6 +52,7 @@ export function createFakeRelays(): FakeRelays {
     },
     update: () => Promise.resolve(),
     list: () => Promise.resolve([...carried.values()]),
+    slotOf: (sandboxId) => (carried.has(sandboxId) ? "0" : undefined),
     warnings: () => [],
     stop: () => Promise.resolve(),
     failNextOpen(error) {
