@@ -56,6 +56,28 @@ Deno.test("spliceTtrpc() gives the client the replies that came before the serve
   });
 });
 
+Deno.test("spliceTtrpc() gives the client what its socket had not taken when the server closed", async () => {
+  await withSplicedSockets(new Map(), async ({ client, server, nearClient, nearServer }) => {
+    client.pause();
+    const replies: Uint8Array[] = [];
+    let isTaken = true;
+    while (isTaken) {
+      const reply = responseFrame(2 * replies.length + 1, Buffer.alloc(30_000, replies.length));
+      replies.push(reply);
+      const read = once(nearServer, "data");
+      server.write(reply);
+      await read;
+      await new Promise((resolve) => setImmediate(resolve));
+      isTaken = nearClient.writableLength === 0;
+    }
+    const ended = once(nearServer, "close");
+    server.end();
+    await ended;
+    const arrived = await createFramePeer(client.resume()).ended;
+    assert.ok(Buffer.compare(arrived, Buffer.concat(replies)) === 0, `${arrived.byteLength} bytes arrived`);
+  });
+});
+
 Deno.test("spliceTtrpc() does not wait long for a client that takes no replies after the server closed", async () => {
   await withSplicedSockets(new Map(), async ({ client, server, nearClient, nearServer, splice }) => {
     client.pause();
