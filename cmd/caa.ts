@@ -14,6 +14,7 @@ import { runDaemon, type Service } from "../lib/daemon/run.ts";
 import { checkInitdata } from "../lib/guest/initdata.ts";
 import { checkSocketPath, dialUnix, listenUnix } from "../lib/net/unix_socket.ts";
 import { systemClock } from "../lib/os/clock.ts";
+import { caaService } from "../lib/sandbox/caa_service.ts";
 import { hypervisorService } from "../lib/sandbox/hypervisor_service.ts";
 import { composePodUserData } from "../lib/sandbox/pod_user_data.ts";
 import { podVmInfoService } from "../lib/sandbox/podvminfo_service.ts";
@@ -24,7 +25,7 @@ import { createReaper } from "../lib/sandbox/reaper.ts";
 import { recover } from "../lib/sandbox/recovery.ts";
 import { createSandboxes, type Sandboxes } from "../lib/sandbox/sandboxes.ts";
 import { openStateDir } from "../lib/sandbox/state_dir.ts";
-import { summarize } from "../lib/sandbox/status.ts";
+import { readStatus, summarize } from "../lib/sandbox/status.ts";
 import { createSandboxStore } from "../lib/sandbox/store.ts";
 import { createTtrpcServer } from "../lib/ttrpc/server.ts";
 import { caaFlags } from "./caa_flags.ts";
@@ -126,10 +127,15 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
   await agentTls.announce();
   const janitor = startJanitor({ ...common, store, reaper, orphanGraceMs: values.orphanGraceMs });
   parts.defer(() => janitor.stop());
+  const status = () => readStatus({ ...common, store, reaper, janitor });
   signal.throwIfAborted();
 
   const server = createTtrpcServer({
-    services: new Map([hypervisorService(sandboxes), podVmInfoService(sandboxes)]),
+    services: new Map([
+      hypervisorService(sandboxes),
+      podVmInfoService(sandboxes),
+      caaService({ build, status, reaper }),
+    ]),
     log,
   });
   parts.defer(() => server.close());
@@ -141,10 +147,7 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
     port: values.probePort,
     startup: () => probe(values.socket),
     async ready() {
-      return {
-        ...await probe(values.socket),
-        details: { provider: provider.name, ...summarize(store, reaper), warnings: relays.warnings() },
-      };
+      return { ...await probe(values.socket), details: { ...summarize(status()) } };
     },
     log,
   });

@@ -156,7 +156,13 @@ Deno.test("caa answers probes on loopback", async () => {
     assert.equal((await probe("/healthz")).status, 200);
     const ready = await probe("/readyz");
     assert.equal(ready.status, 200);
-    assert.deepEqual(ready.body.details, { provider: "process", sandboxes: {}, deletions: [], warnings: [] });
+    assert.deepEqual(ready.body.details, {
+      provider: "process",
+      sandboxes: {},
+      deletions: [],
+      orphans: [],
+      warnings: [],
+    });
     await Deno.remove(join(dir, "h.sock"));
     assert.equal((await probe("/startup")).status, 500);
     assert.equal((await probe("/readyz")).status, 503);

@@ -5,7 +5,7 @@ import type { Logger } from "@logtape/logtape";
 import { toPeerctlError } from "../errors.ts";
 import type { Clock } from "../os/clock.ts";
 import type { Provider } from "../provider/provider.ts";
-import { createOrphanSweeper } from "./orphans.ts";
+import { createOrphanSweeper, type Orphan } from "./orphans.ts";
 import type { Reaper } from "./reaper.ts";
 import type { SandboxStore } from "./store.ts";
 
@@ -25,6 +25,8 @@ export interface JanitorOptions {
 }
 
 export interface Janitor {
+  /** Instances without an owner that are left alone until their grace period ends. */
+  orphans(): readonly Orphan[];
   /** Ends the round that is under way, too. */
   stop(): Promise<void>;
 }
@@ -59,6 +61,7 @@ export function startJanitor(options: JanitorOptions): Janitor {
 
   const running = run();
   return {
+    orphans: () => orphans.waiting,
     stop() {
       stopping.abort(new DOMException("caa is stopping", "AbortError"));
       return running;

@@ -32,6 +32,7 @@ export interface SandboxRow {
   readonly lastError: string;
   /** Milliseconds since 1970. */
   readonly createdMs: number;
+  /** When `state` became what it is, in milliseconds since 1970. */
   readonly changedMs: number;
 }
 

@@ -11,11 +11,21 @@ import type { SandboxStore } from "./store.ts";
 /** How long the provider may take to list, in milliseconds. */
 const LIST_LIMIT_MS = 60_000;
 
+/** An instance that nobody here knows. */
+export interface Orphan {
+  readonly instanceId: string;
+  /** The sandbox it was made for, as the provider says. */
+  readonly sandboxId: string;
+  /** When it was first seen, and when it is to be deleted, in milliseconds since 1970. */
+  readonly seenMs: number;
+  readonly deleteMs: number;
+}
+
 export interface OrphanSweeper {
   /** Looks once, and deletes what has been an orphan for the whole grace period. */
   sweep(signal: AbortSignal): Promise<void>;
   /** Orphans that wait for the end of their grace period. */
-  readonly waiting: number;
+  readonly waiting: readonly Orphan[];
 }
 
 export interface OrphanSweeperOptions {
@@ -31,7 +41,7 @@ export interface OrphanSweeperOptions {
 /** Creates it; nothing has been looked at yet. */
 export function createOrphanSweeper(options: OrphanSweeperOptions): OrphanSweeper {
   const { provider, store, reaper, graceMs, clock, log } = options;
-  const firstSeenMs = new Map<string, number>();
+  const waiting = new Map<string, Orphan>();
 
   function hasOwner(instance: Instance): boolean {
     const sandbox = store.get(instance.sandboxId);
@@ -44,7 +54,7 @@ export function createOrphanSweeper(options: OrphanSweeperOptions): OrphanSweepe
 
   return {
     get waiting() {
-      return firstSeenMs.size;
+      return [...waiting.values()];
     },
     async sweep(signal) {
       const instances = await limitTime((limit) => provider.list(limit), {
@@ -55,17 +65,18 @@ export function createOrphanSweeper(options: OrphanSweeperOptions): OrphanSweepe
       });
       const orphans = instances.filter((instance) => !hasOwner(instance));
       const seen = new Set(orphans.map(({ id }) => id));
-      for (const id of firstSeenMs.keys()) if (!seen.has(id)) firstSeenMs.delete(id);
+      for (const id of waiting.keys()) if (!seen.has(id)) waiting.delete(id);
       for (const { id, name, sandboxId } of orphans) {
-        const since = firstSeenMs.get(id);
-        if (since === undefined) {
-          firstSeenMs.set(id, clock.now());
+        const now = clock.now();
+        const orphan = waiting.get(id) ?? { instanceId: id, sandboxId, seenMs: now, deleteMs: now + graceMs };
+        if (!waiting.has(id)) {
+          waiting.set(id, orphan);
           log.warn("Instance without an owner found", { instance: id, name, sandbox: sandboxId, grace_ms: graceMs });
         }
-        if (clock.now() - (since ?? clock.now()) < graceMs) continue;
+        if (now < orphan.deleteMs) continue;
         log.warn("Instance without an owner is deleted", { instance: id, name, sandbox: sandboxId });
         await reaper.reap({ sandboxId, instanceId: id, mayExistSinceMs: 0 });
-        firstSeenMs.delete(id);
+        waiting.delete(id);
       }
     },
   };

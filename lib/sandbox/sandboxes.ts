@@ -129,8 +129,8 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     if (sandbox.row.state === "running") return Promise.resolve();
     if (sandbox.row.state !== "created" || sandbox.stopping) {
       return Promise.reject(
-        new PeerctlError("state", `Cannot start pod VM "${id}": the sandbox is ${sandbox.row.state}`, {
-          hint: "stop the pod and start it again",
+        new PeerctlError("state", `Cannot start pod VM "${id}": the sandbox is ${stateAndWhy(sandbox)}`, {
+          hint: "delete the pod; one that takes its place starts anew",
         }),
       );
     }
@@ -308,4 +308,8 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
   }
 
   return { create, start, stop, instanceOf, relayLost, settle };
+}
+
+function stateAndWhy({ row: { state, lastError } }: Sandbox): string {
+  return state === "failed" && lastError !== "" ? `failed: ${lastError}` : state;
 }

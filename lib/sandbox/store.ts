@@ -60,7 +60,8 @@ export function createSandboxStore(options: { journal: Journal; clock: Clock }):
 
   function apply(sandbox: Sandbox, change: Partial<SandboxRow>): SandboxRow {
     const lastError = (change.lastError ?? sandbox.row.lastError).slice(0, MAX_ERROR_LENGTH);
-    return { ...sandbox.row, ...change, lastError, changedMs: clock.now() };
+    const isSameState = change.state === undefined || change.state === sandbox.row.state;
+    return { ...sandbox.row, ...change, lastError, changedMs: isSameState ? sandbox.row.changedMs : clock.now() };
   }
 
   function replace(sandbox: Sandbox, row: SandboxRow): void {

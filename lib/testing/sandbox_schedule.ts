@@ -171,6 +171,7 @@ function lineTo(relays: FakeRelays): { readonly relays: RelayPool; cut(): void }
       close: (id) => call(() => relays.close(id)),
       update: (credentials, select) => call(() => relays.update(credentials, select)),
       list: () => call(() => relays.list()),
+      slotOf: (id) => relays.slotOf(id),
       warnings: () => [],
       stop: () => Promise.resolve(),
     },
