@@ -3,7 +3,7 @@
 
 import { basename, dirname, join, resolve } from "node:path";
 import { PeerctlError } from "../errors.ts";
-import { syncDirectory, writeTemporary } from "./private_file.ts";
+import { fileError, syncDirectory, writeTemporary } from "./private_file.ts";
 
 /** Mode of a directory that is made for the files: there are keys among them. */
 const DIRECTORY_MODE = 0o700;
@@ -46,7 +46,7 @@ export async function checkFileSet(dir: string, names: readonly string[]): Promi
  * before the first gets its name; when one cannot get it, those before it are taken back and the old ones restored.
  * Without `replace` no file is ever overwritten, also not one that appears meanwhile.
  *
- * @throws {PeerctlError} as checkFileSet(), or kind "config" when a file cannot be written.
+ * @throws {PeerctlError} as checkFileSet(), or as fileError() when a file cannot be written.
  */
 export async function writeFileSet(
   dir: string,
@@ -134,6 +134,5 @@ async function lstat(path: string): Promise<Deno.FileInfo | undefined> {
 }
 
 function cannotWrite(dir: string, why: unknown): PeerctlError {
-  const text = why instanceof Error ? why.message : String(why);
-  return new PeerctlError("config", `Cannot write to "${dir}": ${text}`, { cause: why });
+  return fileError(`Cannot write to "${dir}"`, why);
 }

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Writes a file whole or not at all, readable by its owner only unless the caller says otherwise. */
 
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { PeerctlError } from "../errors.ts";
 
 /** Mode of a file that may hold a key: read and write for its owner. */
 export const PRIVATE_FILE_MODE = 0o600;
+
+/** Names that files and directories have until they are complete, or while they are being replaced. */
+const UNFINISHED = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(tmp|old)$/;
+
+/** Codes of a file system, or of a quota on it, that is full (errno(3)). */
+const FULL_CODES = ["ENOSPC", "EDQUOT"];
 
 export interface WriteOptions {
   /** Permission bits of the finished file, whatever the umask; 0600 if absent. */
@@ -17,7 +23,7 @@ export interface WriteOptions {
  *
  * A reader sees the old file or the new one, never a part; a symbolic link at `path` is replaced, not followed.
  *
- * @throws {PeerctlError} kind "config" when the directory is missing or cannot be written; nothing is left behind.
+ * @throws {PeerctlError} as fileError() when the directory is missing or cannot be written; nothing is left behind.
  */
 export async function writePrivateFile(
   path: string,
@@ -35,8 +41,7 @@ export async function writePrivateFile(
     }
     await syncDirectory(dirname(path));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new PeerctlError("config", `Cannot write "${path}": ${why}`, { cause: error });
+    throw fileError(`Cannot write "${path}"`, error);
   }
 }
 
@@ -61,4 +66,26 @@ export async function writeTemporary(path: string, bytes: Uint8Array, mode: numb
 export async function syncDirectory(path: string): Promise<void> {
   using directory = await Deno.open(path, { read: true });
   await directory.sync();
+}
+
+/** What to say of a file that could not be written: kind "limit" when the file system is full, else "config". */
+export function fileError(message: string, cause: unknown): PeerctlError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? "";
+  if (!FULL_CODES.includes(code)) return new PeerctlError("config", `${message}: ${why}`, { cause });
+  return new PeerctlError("limit", `${message}: ${why}`, { cause, hint: "make room on that file system" });
+}
+
+/**
+ * Removes what a process that was killed in the middle of writing has left in `dir`: the caller knows that nobody writes
+ * there now. A directory that does not exist is fine.
+ */
+export async function removeUnfinished(dir: string): Promise<void> {
+  try {
+    for await (const { name } of Deno.readDir(dir)) {
+      if (UNFINISHED.test(name)) await Deno.remove(join(dir, name), { recursive: true });
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }

@@ -5,6 +5,7 @@ import * as net from "node:net";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { PeerctlError } from "../errors.ts";
 import { type ConnectOptions, handOut, whenConnected } from "./connecting.ts";
+import { fileError } from "./private_file.ts";
 import { stopListening } from "./tcp.ts";
 
 /** Longest path of a unix socket, in bytes: sun_path holds 108 with its final zero (unix(7)). */
@@ -22,7 +23,10 @@ const DIAL_TIMEOUT_MS = 5_000;
 /** How long to wait for an answer from a socket file that may be stale, in milliseconds; no answer counts as alive. */
 const PROBE_TIMEOUT_MS = 1_000;
 
-/** Random characters in the name of the private directory: more are pointless, fewer than two collide. */
+/** What the private directories are called. */
+const BINDING_DIR = /^\.~[0-9a-z]+$/;
+
+/** Characters in the name of the private directory after its dot, of which the first is a tilde. */
 const MAX_NAME_CHARS = 8;
 const MIN_NAME_CHARS = 2;
 
@@ -61,7 +65,7 @@ export function checkSocketPath(path: string, what: string): void {
  * The socket is bound in a private directory beside `path`, given its mode there and renamed into place, so that nobody
  * sees it before it is complete and nobody but us could ever connect to it.
  *
- * @throws {PeerctlError} kind "state" when a live process listens there, "config" when the path cannot be used.
+ * @throws {PeerctlError} kind "state" when a live process listens there, "config" when the path cannot be used, "limit" when the disk is full.
  */
 export async function listenUnix(
   o: { path: string; onConnection(socket: net.Socket): void; signal?: AbortSignal | undefined },
@@ -69,23 +73,27 @@ export async function listenUnix(
   const { path, signal } = o;
   checkSocketPath(path, "socket path");
   const server = net.createServer((socket) => o.onConnection(handOut(socket)));
-  const privateDir = await makeBindingDir(path);
   let inode: number | null;
   try {
-    const bound = join(privateDir, "s");
-    await bind(server, bound, path);
-    await Deno.chmod(bound, SOCKET_MODE);
-    inode = (await Deno.lstat(bound)).ino;
-    // Two processes that start together must not both find the old socket dead and then replace each other's.
+    // Two processes that start together must not both find the old socket dead and then replace each other's; and
+    // while we have the lock, a private directory that is there was left by one that was killed.
     using _lock = await lockDirectory(dirname(path));
-    await refuseLive(path);
-    await Deno.rename(bound, path);
+    await removeBindingDirs(dirname(path));
+    const privateDir = await makeBindingDir(path);
+    try {
+      const bound = join(privateDir, "s");
+      await bind(server, bound, path);
+      await Deno.chmod(bound, SOCKET_MODE);
+      inode = (await Deno.lstat(bound)).ino;
+      await refuseLive(path);
+      await Deno.rename(bound, path);
+    } finally {
+      // The runtime unlinks the name it was bound under when the server closes (measured): it must never be used again.
+      await Deno.remove(privateDir, { recursive: true }).catch(() => {});
+    }
   } catch (error) {
     await stopListening(server);
     throw error instanceof PeerctlError ? error : cannotListen(path, error);
-  } finally {
-    // The runtime unlinks the name it was bound under when the server closes (measured): that name must stay ours.
-    await Deno.remove(privateDir, { recursive: true }).catch(() => {});
   }
 
   let closing: Promise<void> | undefined;
@@ -103,18 +111,17 @@ export async function listenUnix(
 /**
  * Makes a directory and those above it; the last one gets mode 0700, also when it was there before.
  *
- * @throws {PeerctlError} kind "config" when that cannot be, or when it is a directory that everybody shares, like /tmp.
+ * @throws {PeerctlError} as fileError() when that cannot be, "config" when it is one that everybody shares, like /tmp.
  */
 export async function createPrivateDir(path: string): Promise<void> {
-  const refuse = (why: string, cause?: unknown) =>
-    new PeerctlError("config", `Cannot make directory "${path}" private: ${why}`, { cause });
+  const refusal = `Cannot make directory "${path}" private`;
   try {
     await Deno.mkdir(path, { recursive: true, mode: PRIVATE_DIR_MODE });
     const mode = (await Deno.stat(path)).mode ?? 0;
-    if ((mode & STICKY_BIT) !== 0) throw refuse("everybody shares it");
+    if ((mode & STICKY_BIT) !== 0) throw new PeerctlError("config", `${refusal}: everybody shares it`);
     if ((mode & 0o777) !== PRIVATE_DIR_MODE) await Deno.chmod(path, PRIVATE_DIR_MODE);
   } catch (error) {
-    throw error instanceof PeerctlError ? error : refuse(messageOf(error), error);
+    throw error instanceof PeerctlError ? error : fileError(refusal, error);
   }
 }
 
@@ -139,7 +146,7 @@ async function makeBindingDir(path: string): Promise<string> {
     throw new PeerctlError("config", `Cannot listen on "${path}": the directory's path is too long for a unix socket`);
   }
   for (let attempt = 1;; attempt++) {
-    const dir = join(parent, `.${crypto.randomUUID().replaceAll("-", "").slice(0, chars)}`);
+    const dir = join(parent, `.~${randomLetters(chars - 1)}`);
     try {
       await Deno.mkdir(dir, { mode: PRIVATE_DIR_MODE });
       return dir;
@@ -148,6 +155,21 @@ async function makeBindingDir(path: string): Promise<string> {
       throw cannotListen(path, error);
     }
   }
+}
+
+/** Removes what is left in `parent` of processes that were killed while they made a socket there. */
+async function removeBindingDirs(parent: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(parent)) {
+    if (!isDirectory || !BINDING_DIR.test(name)) continue;
+    // Nothing but a socket is ever in one; what holds more, or is another user's, stays.
+    await Deno.remove(join(parent, name, "s")).catch(() => {});
+    await Deno.remove(join(parent, name)).catch(() => {});
+  }
+}
+
+function randomLetters(count: number): string {
+  const letters = crypto.getRandomValues(new Uint8Array(count));
+  return Array.from(letters, (byte) => (byte % 36).toString(36)).join("");
 }
 
 async function bind(server: net.Server, bound: string, path: string): Promise<void> {
@@ -207,10 +229,6 @@ function statOf(path: string): Deno.FileInfo | undefined {
 }
 
 function cannotListen(path: string, error: unknown): PeerctlError {
-  const why = error instanceof Deno.errors.NotFound ? "its directory does not exist" : messageOf(error);
-  return new PeerctlError("config", `Cannot listen on "${path}": ${why}`, { cause: error });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Deno.errors.NotFound)) return fileError(`Cannot listen on "${path}"`, error);
+  return new PeerctlError("config", `Cannot listen on "${path}": its directory does not exist`, { cause: error });
 }

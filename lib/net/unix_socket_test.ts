@@ -32,6 +32,19 @@ Deno.test("listenUnix() serves a socket of mode 0600 and leaves nothing beside i
     await listener.close();
   }));
 
+Deno.test("listenUnix() clears away what a killed process left beside the path, and nothing else", () =>
+  withTempDir(async (dir) => {
+    await Deno.mkdir(join(dir, ".~left"));
+    await leaveStaleSocket(join(dir, ".~left/s"));
+    await Deno.mkdir(join(dir, ".~empty"));
+    await Deno.mkdir(join(dir, ".~full"));
+    await Deno.writeTextFile(join(dir, ".~full/file"), "");
+    await Deno.mkdir(join(dir, ".other"));
+    const listener = await listenUnix({ path: join(dir, "a.sock"), onConnection: echo });
+    assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), [".other", ".~full", "a.sock"]);
+    await listener.close();
+  }));
+
 Deno.test("listenUnix() refuses a path where a live process listens, and does not disturb it", () =>
   withTempDir(async (dir) => {
     const path = join(dir, "a.sock");
