@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Logger } from "@logtape/logtape";
 import { type AutomaticTlsKeys, generateAutomaticTlsKeys } from "../crypto/automatic.ts";
 import { writeFileSet } from "../net/file_set.ts";
+import { removeUnfinished } from "../net/private_file.ts";
 import type { Clock } from "../os/clock.ts";
 
 /** File names in the folder, by what they hold. */
@@ -29,6 +30,7 @@ const ENOUGH_LEFT_MS = 365 * 24 * 3_600_000;
  */
 export async function keepTlsKeys(options: { dir: string; clock: Clock; log: Logger }): Promise<AutomaticTlsKeys> {
   const { dir, clock, log } = options;
+  await removeUnfinished(dir);
   const kept = await readKeys(dir);
   const fault = kept === undefined ? undefined : faultOf(kept, clock.now());
   if (kept !== undefined && fault === undefined) return kept;

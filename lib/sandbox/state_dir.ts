@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { PeerctlError } from "../errors.ts";
-import { writePrivateFile } from "../net/private_file.ts";
+import { removeUnfinished, writePrivateFile } from "../net/private_file.ts";
 import { createPrivateDir } from "../net/unix_socket.ts";
 
 /** 128 bits in hex. */
@@ -38,6 +38,7 @@ export async function openStateDir(options: { podsDir: string; nodeName: string 
         hint: "stop that one first, or give this one its own -pods-dir and -socket",
       });
     }
+    await removeUnfinished(podsDir);
     const installationId = await readInstallationId(join(podsDir, ".installation-id"), () => deriveId(options));
     return {
       installationId,
