@@ -4,7 +4,7 @@
 import type { Logger } from "@logtape/logtape";
 import { PeerctlError, toPeerctlError } from "../errors.ts";
 import { connectRelay, isRelayGone, type RelayClient } from "./relay_client.ts";
-import { listSlots, MAX_SLOT } from "./relay_slot.ts";
+import { clearSlot, listSlots, MAX_SLOT } from "./relay_slot.ts";
 
 /** How long a relay that could not be used is left alone before it is looked at again, in milliseconds. */
 const STRANGER_REST_MS = 10_000;
@@ -86,6 +86,7 @@ export function createRelayScan(options: RelayScanOptions): RelayScan {
       client = await connectRelay({ dir, slot, build, signal: stopping.signal });
       if (!client) {
         strangers.delete(slot);
+        await clearSlot(dir, slot).catch((error) => log.warn("Relay slot could not be cleared", { slot, error }));
         return false;
       }
       const carried = await client.list();
@@ -125,7 +126,7 @@ export function createRelayScan(options: RelayScanOptions): RelayScan {
       if (relay.sandboxIds.size === 0) return log.info("Relay ended", { slot });
       log.error("Relay ended and took its sandboxes along", { slot, sandboxes: relay.sandboxIds.size });
       onLost(slot, [...relay.sandboxIds]);
-    });
+    }).finally(() => meet(slot)); // it may have been killed, and left its sockets
   }
 
   function remember(slot: string, error: PeerctlError): void {

@@ -131,18 +131,22 @@ export async function isSlotTaken(dir: string, slot: string): Promise<boolean> {
 export async function clearSlot(dir: string, slot: string): Promise<void> {
   const paths = relaySlotPaths(dir, slot);
   try {
+    // Looked at first without the lock: a relay that just starts must not find it taken again and again.
+    if ((await leftIn(paths.folder)).length === 0) return;
     using file = await Deno.open(paths.lock, { read: true, write: true });
     if (!(await file.tryLock(true))) return;
-    for await (const { name } of Deno.readDir(paths.folder)) {
-      if (KEPT_FILE.test(name)) continue;
-      await Deno.remove(join(paths.folder, name), { recursive: true });
-    }
+    for (const path of await leftIn(paths.folder)) await Deno.remove(path, { recursive: true });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw new PeerctlError("config", `Cannot clear relay slot ${slot} in "${dir}": ${toPeerctlError(error).message}`, {
       cause: error,
     });
   }
+}
+
+async function leftIn(folder: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  return entries.map(({ name }) => name).filter((name) => !KEPT_FILE.test(name)).map((name) => join(folder, name));
 }
 
 async function openLock(path: string): Promise<Deno.FsFile> {

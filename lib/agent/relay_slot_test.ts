@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { withTempDir } from "../testing/temp_dir.ts";
-import { checkSlot, isSlotTaken, listSlots, relaySlotPaths, takeRelaySlot } from "./relay_slot.ts";
+import { checkSlot, clearSlot, isSlotTaken, listSlots, relaySlotPaths, takeRelaySlot } from "./relay_slot.ts";
 
 Deno.test("checkSlot() takes small numbers only", () => {
   for (const slot of ["0", "1", "42", "999"]) checkSlot(slot);
@@ -31,6 +31,24 @@ Deno.test("takeRelaySlot() makes private folders and lets nobody else in until i
     slot.release();
     assert.equal(await isSlotTaken(dir, "3"), false);
     (await takeRelaySlot(dir, "3")).release();
+  });
+});
+
+Deno.test("clearSlot() removes what a killed relay left, and touches no slot that is taken", async () => {
+  await withTempDir(async (dir) => {
+    await clearSlot(dir, "0");
+    assert.deepEqual([...Deno.readDirSync(dir)], []);
+    const slot = await takeRelaySlot(dir, "0");
+    for (const name of ["relay.log", "relay.log.1"]) await Deno.writeTextFile(join(slot.paths.folder, name), "");
+    using listener = Deno.listen({ transport: "unix", path: join(dir, "s") });
+    await Deno.rename(listener.addr.path, slot.paths.controlSocket);
+    await Deno.mkdir(join(slot.paths.folder, ".~ab"));
+    const names = () => [...Deno.readDirSync(slot.paths.folder)].map(({ name }) => name).sort();
+    await clearSlot(dir, "0");
+    assert.deepEqual(names(), [".~ab", "control.sock", "lock", "relay.log", "relay.log.1"]);
+    slot.release();
+    await clearSlot(dir, "0");
+    assert.deepEqual(names(), ["lock", "relay.log", "relay.log.1"]);
   });
 });
 
