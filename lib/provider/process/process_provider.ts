@@ -70,6 +70,8 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
   /** Processes that we started ourselves: theirs is the only end that we are told of, and have to ask for. */
   const started = new Map<string, StartedProcess[]>();
   const ending = new Set<string>();
+  /** Folders whose record is just being written. */
+  const making = new Set<string>();
 
   const folderOf = (id: string) => join(stateDir, id);
   const isOurs = (record: VmRecord) => record.installationId === installationId && record.nodeName === nodeName;
@@ -95,12 +97,15 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
         ...space,
         processes: [],
       };
+      making.add(id);
       try {
         await createPrivateDir(folder);
         await writeRecord(folder, chosen);
       } catch (error) {
         await removeFolder(folder).catch(() => {});
         throw error;
+      } finally {
+        making.delete(id);
       }
       return chosen;
     });
@@ -165,12 +170,16 @@ export function createProcessProvider(options: ProcessProviderOptions): Provider
     }
   }
 
-  /** All records of this installation on this node; what cannot be read is logged and left alone. */
+  /**
+   * All records of this installation on this node; what cannot be read is logged and left alone. A folder without a
+   * record was made by a caa that was killed before it had started anything, and is removed.
+   */
   async function readAll(): Promise<VmRecord[]> {
     const records: VmRecord[] = [];
     for (const id of await folderNames(stateDir)) {
       try {
         const record = await readRecord(folderOf(id));
+        if (record === undefined && !making.has(id)) await removeFolder(folderOf(id));
         if (record && isOurs(record)) records.push(record);
       } catch (error) {
         log.warn("Pod VM record cannot be read", { instance: id, error });

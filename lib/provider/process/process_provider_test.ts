@@ -254,6 +254,22 @@ Deno.test("delete() finds nothing behind ids that are not its own", async () => 
   });
 });
 
+Deno.test("list() removes the folder of a pod VM of which nothing was written down, and none that is being made", async () => {
+  await withProvider(async ({ stateDir, provider, make }) => {
+    await Deno.mkdir(`${stateDir}/vm-0123456789abcdef`, { recursive: true });
+    await Deno.writeTextFile(`${stateDir}/vm-0123456789abcdef/instance.json.1.tmp`, "{");
+    await Deno.mkdir(`${stateDir}/other`);
+    assert.deepEqual(await make().list(never), []);
+    assert.deepEqual([...Deno.readDirSync(stateDir)].map(({ name }) => name), ["other"]);
+    const created = provider.create(request(), never);
+    let isCreated = false;
+    const ended = created.finally(() => isCreated = true);
+    while (!isCreated) await provider.list(never);
+    await ended;
+    assert.equal((await provider.list(never)).length, 1);
+  });
+});
+
 Deno.test("list() warns of a record it cannot read and goes on; delete() leaves it", async () => {
   const records: LogRecord[] = [];
   configureSync({
