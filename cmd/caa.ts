@@ -18,18 +18,14 @@ import { caaService } from "../lib/sandbox/caa_service.ts";
 import { hypervisorService } from "../lib/sandbox/hypervisor_service.ts";
 import { composePodUserData } from "../lib/sandbox/pod_user_data.ts";
 import { podVmInfoService } from "../lib/sandbox/podvminfo_service.ts";
-import { startJanitor } from "../lib/sandbox/janitor.ts";
-import { openJournal } from "../lib/sandbox/journal.ts";
-import { createPodFolders } from "../lib/sandbox/pod_folders.ts";
-import { createReaper } from "../lib/sandbox/reaper.ts";
-import { recover } from "../lib/sandbox/recovery.ts";
-import { createSandboxes, type Sandboxes } from "../lib/sandbox/sandboxes.ts";
+import { type NodeSandboxes, startNodeSandboxes } from "../lib/sandbox/node_sandboxes.ts";
 import { openStateDir } from "../lib/sandbox/state_dir.ts";
 import { readStatus, summarize } from "../lib/sandbox/status.ts";
-import { createSandboxStore } from "../lib/sandbox/store.ts";
 import { createTtrpcServer } from "../lib/ttrpc/server.ts";
 import { caaFlags } from "./caa_flags.ts";
+import { caaForgetCommand } from "./caa_forget.ts";
 import { providerChoices, startProvider } from "./caa_provider.ts";
+import { caaStatusCommand } from "./caa_status.ts";
 import { openAgentTls } from "./caa_tls.ts";
 
 /** How long the startup probe waits for its own socket, in milliseconds. */
@@ -50,6 +46,7 @@ and certificates, and has a relay open the way to the agent inside. The relay is
 restart of caa, and running pods do not notice.`,
   flags: caaFlags,
   selector: { name: "provider", choices: providerChoices },
+  subcommands: [caaStatusCommand, caaForgetCommand],
   goStyle: true,
   examples: [
     {
@@ -85,6 +82,9 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
 
   const stateDir = parts.use(await openStateDir(values));
   const provider = await startProvider({ context, stateDir, log });
+  let node: NodeSandboxes | undefined;
+  /** Sandboxes of relays that ended while we were still reconciling. */
+  const lostEarly: string[] = [];
   const socketDir = dirname(values.socket);
   await Deno.mkdir(socketDir, { recursive: true, mode: 0o700 });
   const starter = { dir: join(socketDir, "relay"), selfCommand, env, log };
@@ -97,7 +97,7 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
       mode: values.relay === "spawn" ? "spawn" : "auto",
       flags: ["-log-level", values.logLevel],
     }),
-    onRelayLost: (_slot, ids) => void sandboxes.relayLost(ids),
+    onRelayLost: (_slot, ids) => node ? void node.sandboxes.relayLost(ids) : lostEarly.push(...ids),
     build,
     log,
   });
@@ -109,37 +109,37 @@ async function start(context: Context, log: Logger, signal: AbortSignal): Promis
     signal: stopping.signal,
     onChange: (credentials) => relays.update(credentials, (one) => one.labels["tls"] === "manual"),
   });
-  const journal = parts.use(await openJournal(stateDir.folder("journal")));
-  const common = { provider, journal, relays, folders: createPodFolders(values.podsDir), clock: systemClock, log };
-  const store = createSandboxStore(common);
-  const reaper = createReaper({ ...common, ownerOf: store.ownerOf, attemptMs: DELETE_ATTEMPT_MS });
-  const sandboxes: Sandboxes = createSandboxes({
-    ...common,
-    store,
-    reaper,
+  const running = node = await startNodeSandboxes({
+    podsDir: values.podsDir,
+    journalDir: stateDir.folder("journal"),
+    provider,
+    relays,
     agentTls: agentTls.tls,
     composeUserData: (pod, tls) =>
       composePodUserData(pod, tls, { defaultInitdata: values.initdata, scratchSpace: values.scratchSpace }),
     forwarderPort: values.forwarderPort,
     proxyTimeoutMs: values.proxyTimeoutMs,
+    deleteAttemptMs: DELETE_ATTEMPT_MS,
+    orphanGraceMs: values.orphanGraceMs,
+    clock: systemClock,
+    log,
   });
-  await recover({ ...common, store, reaper, sandboxes, providerName: provider.name });
+  parts.defer(() => running.stop());
+  await running.sandboxes.relayLost(lostEarly);
   await agentTls.announce();
-  const janitor = startJanitor({ ...common, store, reaper, orphanGraceMs: values.orphanGraceMs });
-  parts.defer(() => janitor.stop());
-  const status = () => readStatus({ ...common, store, reaper, janitor });
+  const status = () => readStatus({ ...running, provider, relays, clock: systemClock });
   signal.throwIfAborted();
 
   const server = createTtrpcServer({
     services: new Map([
-      hypervisorService(sandboxes),
-      podVmInfoService(sandboxes),
-      caaService({ build, status, reaper }),
+      hypervisorService(running.sandboxes),
+      podVmInfoService(running.sandboxes),
+      caaService({ build, status, reaper: running.reaper }),
     ]),
     log,
   });
   parts.defer(() => server.close());
-  parts.defer(() => sandboxes.settle());
+  parts.defer(() => running.sandboxes.settle());
   const listener = await listenUnix({ path: values.socket, onConnection: (socket) => server.serve(socket) });
   parts.defer(() => listener.close());
   const health = await startHealth({

@@ -34,13 +34,13 @@ async function withSandboxes(run: (fixture: Fixture) => Promise<void>): Promise<
     const start = () => startSandboxNode({ podsDir, provider, relays, clock });
     let node = await start();
     const restart = async () => {
-      node.close();
+      node.kill();
       return node = await start();
     };
     try {
       await run({ ...node, provider, relays, podsDir, clock, restart });
     } finally {
-      node.close();
+      node.kill();
     }
   });
 }
@@ -244,7 +244,7 @@ test("recover() ends a stranger of the relay, and believes the relay when there 
   const { id: instance } = await provider.create({ ...request, spec, sandboxId: "sb1" }, never);
   const labels = { pod: "web", namespace: "default", netns: "/run/netns/n1", provider: "fake", instance };
   relays.carry("sb1", join(podsDir, "sb1/agent.ttrpc"), labels);
-  fixture.close();
+  fixture.kill();
   await Deno.remove(join(podsDir, ".journal"), { recursive: true });
   const believing = await fixture.restart();
   assert.equal(believing.store.get("sb1")?.row.state, "running");

@@ -7,47 +7,44 @@ import type { RelayPool } from "../agent/relay_pool.ts";
 import { type Clock, systemClock } from "../os/clock.ts";
 import type { Provider } from "../provider/provider.ts";
 import { createDisabledTls } from "../sandbox/agent_tls.ts";
-import { type Journal, openJournal } from "../sandbox/journal.ts";
-import { createPodFolders } from "../sandbox/pod_folders.ts";
-import { createReaper, type Reaper } from "../sandbox/reaper.ts";
-import { recover } from "../sandbox/recovery.ts";
-import { createSandboxes, type Sandboxes } from "../sandbox/sandboxes.ts";
-import { createSandboxStore, type SandboxStore } from "../sandbox/store.ts";
+import { type NodeSandboxes, startNodeSandboxes } from "../sandbox/node_sandboxes.ts";
+
+/** Long, so that no orphan is deleted unless a test wants it. */
+const GRACE_MS = 10 * 60_000;
 
 export interface SandboxNodeOptions {
   readonly podsDir: string;
   readonly provider: Provider;
   readonly relays: RelayPool;
   readonly clock?: Clock;
-  readonly attemptMs?: number;
+  readonly deleteAttemptMs?: number;
+  readonly orphanGraceMs?: number;
 }
 
-export interface SandboxNode {
-  readonly journal: Journal;
-  readonly store: SandboxStore;
-  readonly reaper: Reaper;
-  readonly sandboxes: Sandboxes;
-  /** Closes the journal as the end of a process does, whatever is under way. */
-  close(): void;
+export interface SandboxNode extends NodeSandboxes {
+  /** Ends it as kill -9 ends a process: whatever is under way can write nothing any more. */
+  kill(): void;
 }
 
 /** Starts as caa does: opens the journal, reconciles, and is ready to serve. */
 export async function startSandboxNode(options: SandboxNodeOptions): Promise<SandboxNode> {
-  const { podsDir, provider, relays, clock = systemClock, attemptMs = 60_000 } = options;
-  const log = getLogger(["peerctl", "test"]);
-  const journal = await openJournal(join(podsDir, ".journal"));
-  const common = { provider, journal, relays, folders: createPodFolders(podsDir), clock, log };
-  const store = createSandboxStore(common);
-  const reaper = createReaper({ ...common, ownerOf: store.ownerOf, attemptMs });
-  const sandboxes = createSandboxes({
-    ...common,
-    store,
-    reaper,
+  const node = await startNodeSandboxes({
+    clock: systemClock,
+    deleteAttemptMs: 60_000,
+    orphanGraceMs: GRACE_MS,
+    ...options,
+    journalDir: join(options.podsDir, ".journal"),
     agentTls: createDisabledTls(),
     composeUserData: (pod) => `user data of ${pod.podName} with initdata ${JSON.stringify(pod.initdata)}`,
     forwarderPort: 15150,
     proxyTimeoutMs: 1000,
+    log: getLogger(["peerctl", "test"]),
   });
-  await recover({ ...common, store, reaper, sandboxes, providerName: provider.name });
-  return { journal, store, reaper, sandboxes, close: () => journal[Symbol.dispose]() };
+  return {
+    ...node,
+    kill() {
+      node.journal[Symbol.dispose]();
+      node.janitor.stop();
+    },
+  };
 }

@@ -3,8 +3,6 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { startJanitor } from "../sandbox/janitor.ts";
-import { getLogger } from "@logtape/logtape";
 import { createFakeClock, type FakeClock } from "./fake_clock.ts";
 import type { RelayPool } from "../agent/relay_pool.ts";
 import { createFakeRelays, type FakeRelays } from "./fake_relays.ts";
@@ -85,17 +83,21 @@ export async function playSchedule(schedule: Schedule): Promise<void> {
     async function startCaa() {
       const { provider, cut } = cloud.connect();
       const line = lineTo(relays);
-      const node = await startSandboxNode({ podsDir, provider, relays: line.relays, clock, attemptMs: ATTEMPT_MS });
-      const log = getLogger(["peerctl", "test"]);
-      const janitor = startJanitor({ ...node, provider, orphanGraceMs: GRACE_MS, clock, log });
+      const node = await startSandboxNode({
+        podsDir,
+        provider,
+        relays: line.relays,
+        clock,
+        deleteAttemptMs: ATTEMPT_MS,
+        orphanGraceMs: GRACE_MS,
+      });
       return {
         node,
         /** As kill -9: nothing is written any more, no call is made, no answer comes. */
         kill() {
           cut();
           line.cut();
-          node.close();
-          janitor.stop();
+          node.kill();
           relays.dropOpening();
         },
       };
