@@ -9,16 +9,15 @@ import { defineCommand } from "../lib/cli/command.ts";
 import { boolFlag, intFlag, stringFlag } from "../lib/cli/flags.ts";
 import { configureLogging, logFlags } from "../lib/daemon/logging.ts";
 import { runDaemon } from "../lib/daemon/run.ts";
+import { relayDrainCommand } from "./relay_drain.ts";
+import { dirFlag } from "./relay_flags.ts";
+import { relayListCommand } from "./relay_list.ts";
 
 /** Size at which a relay's log becomes `relay.log.1`, in bytes: the two together are what a tmpfs can spare. */
 const LOG_MAX_BYTES = 2 * 1024 * 1024;
 
 const flags = {
-  dir: stringFlag("dir", {
-    default: "/run/peerpod/relay",
-    placeholder: "DIR",
-    help: "folder of the relays of one caa; for caa it is relay/ beside its -socket",
-  }),
+  dir: dirFlag,
   slot: intFlag("slot", {
     default: 0,
     min: 0,
@@ -45,6 +44,7 @@ runs with -stay, and caa with -relay wait. When a relay is stopped, the pods it 
 
 Without -stay and -log-file it logs to relay.log in the folder of its slot.`,
   flags,
+  subcommands: [relayListCommand, relayDrainCommand],
   goStyle: true,
   examples: [
     { text: "Run as a service, for caa -relay wait", command: "relay -stay" },

@@ -3,6 +3,7 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type ErrorKind, PeerctlError, toPeerctlError } from "../errors.ts";
+import { isNobodyThere } from "../net/nobody_there.ts";
 import { dialUnix } from "../net/unix_socket.ts";
 import type { TlsCredentials } from "../net/tls.ts";
 import { type HelloResponse, type OpenRequestSchema, Relay, type Sandbox } from "../proto/gen/relay_pb.ts";
@@ -123,16 +124,6 @@ const kindOfCode = new Map<number, ErrorKind>([
 function rethrow(error: unknown): never {
   if (!(error instanceof RpcError)) throw error;
   throw new PeerctlError(kindOfCode.get(error.code) ?? "peer", error.message, { cause: error });
-}
-
-/** True when nothing listens: no socket, or one that a dead relay left. */
-function isNobodyThere(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const code = (cause as { code?: unknown }).code;
-    if (code === "ENOENT" || code === "ECONNREFUSED") return true;
-    if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.ConnectionRefused) return true;
-  }
-  return false;
 }
 
 /** True when a call failed because the relay was gone, so that another relay may be asked instead. */
