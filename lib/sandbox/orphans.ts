@@ -46,7 +46,8 @@ export function createOrphanSweeper(options: OrphanSweeperOptions): OrphanSweepe
   function hasOwner(instance: Instance): boolean {
     const sandbox = store.get(instance.sandboxId);
     // While a sandbox starts, its instance may be there before its id is known here.
-    if (sandbox && (sandbox.starting || sandbox.stopping || sandbox.row.instanceId === instance.id)) return true;
+    const isBusy = sandbox?.starting || sandbox?.stopping || sandbox?.takingBack;
+    if (isBusy || sandbox?.row.instanceId === instance.id) return true;
     return reaper.pending().some((row) =>
       row.instanceId === instance.id || (row.instanceId === "" && row.sandboxId === instance.sandboxId)
     );

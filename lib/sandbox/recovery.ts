@@ -55,8 +55,8 @@ async function settleKnown(
       return await folders.removeAgentSocket(id);
     case "starting":
       log.warn("Half-started sandbox is taken back", names);
-      sandbox.stopping = takeBack(sandbox, options).finally(() => sandbox.stopping = undefined);
-      sandbox.stopping.catch((error) => {
+      sandbox.takingBack = takeBack(sandbox, options).finally(() => sandbox.takingBack = undefined);
+      sandbox.takingBack.catch((error) => {
         store.note(sandbox, { state: "failed", lastError: toPeerctlError(error).message });
         log.error("Half-started sandbox could not be taken back", { ...names, error });
       });

@@ -127,7 +127,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     }
     if (sandbox.starting) return sandbox.starting.done;
     if (sandbox.row.state === "running") return Promise.resolve();
-    if (sandbox.row.state !== "created" || sandbox.stopping) {
+    if (sandbox.row.state !== "created" || sandbox.stopping || sandbox.takingBack) {
       return Promise.reject(
         new PeerctlError("state", `Cannot start pod VM "${id}": the sandbox is ${stateAndWhy(sandbox)}`, {
           hint: "delete the pod; one that takes its place starts anew",
@@ -241,6 +241,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       sandbox.starting.abort();
       await sandbox.starting.done.catch(() => {});
     }
+    await sandbox.takingBack?.catch(() => {});
     store.note(sandbox, { state: "stopping" });
     try {
       await release(id, sandbox.row.instanceId);
@@ -304,7 +305,9 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
 
   async function settle(): Promise<void> {
     for (const { starting } of store.all()) starting?.abort();
-    await Promise.allSettled(store.all().flatMap(({ starting, stopping }) => [starting?.done, stopping]));
+    await Promise.allSettled(
+      store.all().flatMap(({ starting, stopping, takingBack }) => [starting?.done, stopping, takingBack]),
+    );
   }
 
   return { create, start, stop, instanceOf, relayLost, settle };

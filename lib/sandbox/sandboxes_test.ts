@@ -217,9 +217,25 @@ test("recover() takes a half-started sandbox back, found by its id", async (fixt
   const started = sandboxes.start("sb1", deadline.signal);
   await relays.openReached;
   const next = await fixture.restart();
-  await next.store.get("sb1")?.stopping;
+  await next.store.get("sb1")?.takingBack;
   assert.equal(provider.instances.size, 0);
   assert.equal(next.store.get("sb1")?.row.state, "created");
+  deadline.abort();
+  await assert.rejects(started);
+});
+
+test("stop() of a sandbox that is just being taken back does not leave it there", async (fixture) => {
+  const { sandboxes, provider, relays, podsDir } = fixture;
+  await sandboxes.create(sb1);
+  relays.holdOpen();
+  const deadline = new AbortController();
+  const started = sandboxes.start("sb1", deadline.signal);
+  await relays.openReached;
+  const next = await fixture.restart();
+  assert.ok(next.store.get("sb1")?.takingBack);
+  await next.sandboxes.stop("sb1");
+  assert.equal(provider.instances.size, 0);
+  assert.deepEqual([next.store.all(), foldersIn(podsDir)], [[], []]);
   deadline.abort();
   await assert.rejects(started);
 });

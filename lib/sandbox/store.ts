@@ -16,6 +16,8 @@ export interface Sandbox {
   readonly row: SandboxRow;
   starting: { readonly done: Promise<void>; abort(): void } | undefined;
   stopping: Promise<void> | undefined;
+  /** A start that an earlier caa began is being undone; the sandbox stays. */
+  takingBack: Promise<void> | undefined;
 }
 
 export interface SandboxStore {
@@ -52,7 +54,9 @@ export function createSandboxStore(options: { journal: Journal; clock: Clock }):
   const waiters = new Set<() => void>();
   /** Ids whose row in the journal is behind; the ones that are not known any more are to be removed. */
   const unwritten = new Set<string>();
-  for (const row of journal.sandboxes()) known.set(row.id, { row, starting: undefined, stopping: undefined });
+  for (const row of journal.sandboxes()) {
+    known.set(row.id, { row, starting: undefined, stopping: undefined, takingBack: undefined });
+  }
 
   function changed(): void {
     for (const wake of [...waiters]) wake();
@@ -94,7 +98,7 @@ export function createSandboxStore(options: { journal: Journal; clock: Clock }):
       const row = { ...init, createdMs: clock.now(), changedMs: clock.now() };
       journal.putSandbox(row);
       unwritten.delete(row.id);
-      const sandbox: Sandbox = { row, starting: undefined, stopping: undefined };
+      const sandbox: Sandbox = { row, starting: undefined, stopping: undefined, takingBack: undefined };
       known.set(row.id, sandbox);
       changed();
       return sandbox;
