@@ -6,7 +6,7 @@ const TIMEOUT_MS = 30_000;
 
 /** What a child keeps of our environment: what it needs to find its programs and its module cache. */
 const KEPT_VARIABLES =
-  /^(PATH|HOME|TMPDIR|LANG|DENO_DIR|DENO_CERT|DENO_TLS_CA_STORE|SSL_CERT_FILE|SSL_CERT_DIR|XDG_CACHE_HOME|NPM_CONFIG_.*|[A-Z]+_PROXY)$/i;
+  /^(PATH|HOME|TMPDIR|LANG|DENO_DIR|DENO_CERT|DENO_TLS_CA_STORE|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|XDG_CACHE_HOME|NPM_CONFIG_.*|[A-Z]+_PROXY)$/i;
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
