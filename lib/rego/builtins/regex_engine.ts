@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Regular expressions of policies: RE2 syntax, linear time, matches found and templates filled in as Go does it. */
+
+import { RE2JS } from "re2js";
+import { type BuiltinContext, builtinError } from "./builtin.ts";
+import { chargeText } from "./operands.ts";
+
+/** Compiled patterns that are kept; OPA keeps as many. */
+const CACHED_PATTERNS = 100;
+
+/** Longest pattern, in UTF-16 units; the compiled program is some fifty times larger. */
+const MAX_PATTERN_LENGTH = 1 << 16;
+
+/** Instructions run over characters for the price of one step. */
+const WORK_PER_STEP = 64;
+
+/** One compiled pattern. */
+export interface Pattern {
+  readonly re: RE2JS;
+  readonly size: number;
+}
+
+/**
+ * Patterns by their text, the oldest dropped first. They do not depend on anything but their text, and compiling one
+ * costs more than a whole decision; so they are shared by all queries.
+ */
+const compiled = new Map<string, Pattern>();
+
+/** Compiles `text`, or finds it compiled. @throws {RegoBuiltinError} when it is no RE2 expression. */
+export function compilePattern(context: BuiltinContext, text: string): Pattern {
+  const known = compiled.get(text);
+  if (known) return known;
+  if (text.length > MAX_PATTERN_LENGTH) throw builtinError("error parsing regexp: expression too large");
+  chargeText(context, text.length * WORK_PER_STEP);
+  let pattern: Pattern;
+  try {
+    const re = RE2JS.compile(text);
+    pattern = { re, size: re.programSize() };
+  } catch (error) {
+    throw builtinError(error instanceof Error ? error.message.slice(0, 200) : "error parsing regexp");
+  }
+  context.charge(pattern.size);
+  if (compiled.size >= CACHED_PATTERNS) compiled.delete(compiled.keys().next().value as string);
+  compiled.set(text, pattern);
+  return pattern;
+}
+
+/** True when the pattern is found anywhere in `text`. */
+export function isFound(context: BuiltinContext, pattern: Pattern, text: string): boolean {
+  chargeSearch(context, pattern, text.length, WORK_PER_STEP);
+  return pattern.re.test(text);
+}
+
+/** True when the pattern is the whole of `text`. */
+export function isWhole(context: BuiltinContext, pattern: Pattern, text: string): boolean {
+  chargeSearch(context, pattern, text.length, WORK_PER_STEP);
+  return pattern.re.testExact(text);
+}
+
+function chargeSearch(context: BuiltinContext, pattern: Pattern, length: number, workPerStep: number): void {
+  context.charge(1 + Math.floor(length * pattern.size / workPerStep));
+}
+
+/** Start and end of the match and of each group; -1 for a group that took no part. */
+export type Match = readonly number[];
+
+/**
+ * The matches from left to right, `limit` of them at most (all when negative). An empty match right behind another
+ * match does not count (Go: regexp, "All").
+ */
+export function* matches(
+  context: BuiltinContext,
+  pattern: Pattern,
+  text: string,
+  limit = -1,
+): Generator<Match, undefined> {
+  const matcher = pattern.re.matcher(text);
+  const groups = matcher.groupCount();
+  let found = 0;
+  let position = 0;
+  let previousEnd = -1;
+  chargeSearch(context, pattern, text.length, WORK_PER_STEP);
+  while ((limit < 0 || found < limit) && position <= text.length && matcher.find(position)) {
+    const match: number[] = [];
+    for (let group = 0; group <= groups; group++) match.push(matcher.start(group), matcher.end(group));
+    const [start, end] = match as [number, number];
+    // Each search is linear; most stop long before the end, so the rest is paid at a lower price.
+    chargeSearch(context, pattern, end - position, WORK_PER_STEP);
+    chargeSearch(context, pattern, text.length - position, WORK_PER_STEP * WORK_PER_STEP);
+    const empty = end === position;
+    const counts = !empty || start !== previousEnd;
+    if (empty) position += (text.codePointAt(position) ?? 0) > 0xffff ? 2 : 1;
+    else position = end;
+    previousEnd = end;
+    if (!counts) continue;
+    found++;
+    yield match;
+  }
+  return undefined;
+}
+
+/** The text of a group. */
+export function groupText(text: string, match: Match, group: number): string {
+  const start = match[group * 2] ?? -1;
+  return start < 0 ? "" : text.slice(start, match[group * 2 + 1]);
+}
+
+/** One part of a replacement: literal text or a group, by number or name. */
+export type TemplatePart = string | { readonly group: number | string };
+
+/** Splits a replacement: `$1`, `$name`, `${name}` and `$$`; any other `$` stands for itself (Go: Regexp.Expand). */
+export function parseTemplate(template: string): readonly TemplatePart[] {
+  const parts: TemplatePart[] = [];
+  let index = 0;
+  while (index < template.length) {
+    const dollar = template.indexOf("$", index);
+    if (dollar < 0) break;
+    if (dollar > index) parts.push(template.slice(index, dollar));
+    if (template[dollar + 1] === "$") {
+      parts.push("$");
+      index = dollar + 2;
+      continue;
+    }
+    const match = /^\$(?:\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/u.exec(template.slice(dollar));
+    const name = match?.[1] ?? match?.[2];
+    if (match === null || name === undefined) {
+      parts.push("$");
+      index = dollar + 1;
+      continue;
+    }
+    parts.push({ group: /^(?:0|[1-9][0-9]{0,8})$/.test(name) ? Number(name) : name });
+    index = dollar + match[0].length;
+  }
+  if (index < template.length) parts.push(template.slice(index));
+  return parts;
+}

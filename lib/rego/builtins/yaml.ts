@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/** yaml.unmarshal and yaml.is_valid: the first YAML document of a text, with the meaning go-yaml 3 gives it. */
+
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  parseAllDocuments,
+  type ParsedNode,
+  type Scalar,
+  type YAMLMap,
+} from "yaml";
+import { Buffer } from "node:buffer";
+import { RegoLimitError } from "../limits.ts";
+import { toDouble } from "../numbers.ts";
+import { ObjectBuilder, RegoObject, type Value } from "../values.ts";
+import {
+  anyType,
+  booleanType,
+  type BuiltinContext,
+  builtinError,
+  family,
+  RegoBuiltinError,
+  stringType,
+} from "./builtin.ts";
+import { formatFloat, SHORTEST } from "./go_float.ts";
+import { chargeText, reserveElements, stringOperand } from "./operands.ts";
+import { fromBytes } from "./text.ts";
+import { goYaml } from "./yaml_text.ts";
+import { resolveScalar } from "./yaml_scalar.ts";
+
+export const yaml = family(
+  {
+    name: "yaml.marshal",
+    args: [anyType],
+    result: stringType,
+    call: (context, args) => goYaml(context, args[0] as Value),
+  },
+  {
+    name: "yaml.unmarshal",
+    args: [stringType],
+    result: anyType,
+    call: (context, args) => readYaml(context, stringOperand(args, 1)),
+  },
+  {
+    name: "yaml.is_valid",
+    args: [stringType],
+    result: booleanType,
+    call(context, args) {
+      const text = args[0] as Value;
+      if (typeof text !== "string") return false;
+      try {
+        readYaml(context, text);
+        return true;
+      } catch (error) {
+        if (error instanceof RegoBuiltinError) return false;
+        throw error;
+      }
+    },
+  },
+);
+
+/** What the YAML parser costs for a character, in the units of chargeText. */
+const PARSE_COST = 32;
+
+/** Reads the first document; the others must parse. */
+export function readYaml(context: BuiltinContext, text: string): Value {
+  chargeText(context, text.length * PARSE_COST);
+  checkNesting(text, context.limits.maxNesting);
+  const documents = parseAllDocuments(text, { schema: "failsafe", uniqueKeys: false, logLevel: "silent" });
+  if (!Array.isArray(documents) || documents.length === 0) return null;
+  for (const document of documents) {
+    const [error] = document.errors;
+    if (error) throw builtinError(`yaml: ${error.message.split("\n")[0]?.replace(/:$/, "")}`);
+  }
+  const document = documents[0] as Document.Parsed;
+  const { contents } = document;
+  if (contents === null) return null;
+  return convert({ context, document, room: context.limits.maxNesting }, contents);
+}
+
+/** Refuses what would nest flow collections, or block ones by indentation, too deeply for a recursive parser. */
+function checkNesting(text: string, maxNesting: number): void {
+  let depth = 0;
+  let deepest = 0;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit === 91 || unit === 123) deepest = Math.max(deepest, ++depth);
+    else if ((unit === 93 || unit === 125) && depth > 0) depth--;
+  }
+  const dashes = /(?:[-?:][ \t]+){64,}/.exec(text)?.[0].length ?? 0;
+  if (deepest > maxNesting || dashes / 2 > maxNesting) throw tooDeep(maxNesting);
+}
+
+function tooDeep(maxNesting: number): RegoLimitError {
+  return new RegoLimitError("maxNesting", `Cannot read YAML: nested deeper than ${maxNesting}`);
+}
+
+interface Reading {
+  readonly context: BuiltinContext;
+  readonly document: Document.Parsed;
+  /** Levels that may still follow. */
+  readonly room: number;
+}
+
+function convert(reading: Reading, node: Node | ParsedNode | null | undefined): Value {
+  if (reading.room <= 0) throw tooDeep(reading.context.limits.maxNesting);
+  reading.context.charge(1);
+  const deeper = { ...reading, room: reading.room - 1 };
+  if (isAlias(node)) {
+    const target = node.resolve(reading.document);
+    if (target === undefined) throw builtinError(`yaml: unknown anchor '${node.source}' referenced`);
+    return convert(deeper, target as Node);
+  }
+  if (isSeq(node)) {
+    reserveElements(reading.context, node.items.length);
+    return node.items.map((item) => convert(deeper, item as Node | null));
+  }
+  if (isMap(node)) return convertMap(deeper, node);
+  if (isScalar(node)) return scalarValue(node);
+  return null;
+}
+
+function convertMap(reading: Reading, map: YAMLMap): Value {
+  reserveElements(reading.context, map.items.length);
+  const builder = new ObjectBuilder();
+  const merged: RegoObject[] = [];
+  for (const { key, value } of map.items) {
+    if (isScalar(key) && isPlain(key) && key.source === "<<") {
+      merged.push(...mergeSources(reading, value as Node | null));
+    } else builder.set(keyText(reading, key as Node | null), convert(reading, value as Node | null));
+  }
+  for (const source of merged) {
+    for (const [key, value] of source.entries()) if (builder.get(key) === undefined) builder.set(key, value);
+  }
+  return builder.build();
+}
+
+function mergeSources(reading: Reading, node: Node | null): readonly RegoObject[] {
+  const value = convert(reading, node);
+  const sources = Array.isArray(value) ? value as readonly Value[] : [value];
+  return sources.map((source) => {
+    if (source instanceof RegoObject) return source;
+    throw builtinError("yaml: map merge requires map or sequence of maps as the value");
+  });
+}
+
+function isPlain(node: Scalar): boolean {
+  return node.type === "PLAIN" && (node.tag === undefined || node.tag === "tag:yaml.org,2002:str");
+}
+
+/** Keys are strings, whole numbers, decimals or booleans; JSON has only strings. */
+function keyText(reading: Reading, node: Node | null): string {
+  const value = convert(reading, node);
+  if (typeof value === "string") return value;
+  if (typeof value === "boolean") return String(value);
+  if (isScalar(node) && value !== null) {
+    const resolved = resolveScalar(String(node.source ?? node.value));
+    if (resolved.tag === "float") return formatFloat(Math.fround(toDouble(resolved.value)), "g", SHORTEST);
+    if (resolved.tag === "int") return String(value);
+  }
+  throw builtinError("unsupported map key");
+}
+
+const TAG = "tag:yaml.org,2002:";
+
+function scalarValue(node: Scalar): Value {
+  const text = typeof node.value === "string" ? node.value : String(node.source ?? "");
+  const tag = node.tag === undefined || node.tag === "!" ? undefined : node.tag.replace(/^!!/, TAG);
+  const explicit = tag !== undefined && tag !== `${TAG}str` ? tag : undefined;
+  if (node.type !== "PLAIN" && explicit === undefined) return text;
+  if (tag === `${TAG}str` && isTagged(node)) return text;
+  if (explicit === `${TAG}binary`) return fromBytes(Buffer.from(text.replace(/\s/g, ""), "base64"));
+  if (explicit !== undefined && !explicit.startsWith(TAG)) return node.type === "PLAIN" ? text : text;
+  const resolved = resolveScalar(text);
+  if (explicit !== undefined && explicit !== `${TAG}${resolved.tag}` && explicit !== `${TAG}timestamp`) {
+    if (explicit === `${TAG}float` && resolved.tag === "int") return resolved.value;
+    throw builtinError(`yaml: cannot decode !!${resolved.tag} as a !!${explicit.slice(TAG.length)}`);
+  }
+  switch (resolved.tag) {
+    case "null":
+      return null;
+    case "bool":
+    case "int":
+    case "float":
+      return resolved.value;
+    case "special":
+      throw builtinError(`json: unsupported value: ${text}`);
+    default:
+      return text;
+  }
+}
+
+/** A tag that stands in the text; the parser's own schema gives every scalar the tag of strings. */
+function isTagged(node: Scalar): boolean {
+  return node.srcToken !== undefined || node.tag !== undefined;
+}
