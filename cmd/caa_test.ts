@@ -2,52 +2,13 @@
 import assert from "node:assert/strict";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { dialUnix } from "../lib/net/unix_socket.ts";
-import { Hypervisor } from "../lib/proto/gen/hypervisor_pb.ts";
-import { PodVMInfo } from "../lib/proto/gen/podvminfo_pb.ts";
-import { type PeerctlProcess, runPeerctl, startPeerctl } from "../lib/testing/peerctl.ts";
+import { CAA_ENV, caaArgs, podAnnotations, SERVING, startCaa, withHypervisor } from "../lib/testing/caa_process.ts";
+import { runPeerctl } from "../lib/testing/peerctl.ts";
 import { withTempDir } from "../lib/testing/temp_dir.ts";
-import { createTtrpcClient } from "../lib/ttrpc/client.ts";
 import { Code } from "../lib/ttrpc/status.ts";
-import { typedClient } from "../lib/ttrpc/typed.ts";
 
-const env = { PROBE_PORT: "0" };
-const SERVING = /"message":"Serving"/;
-const annotations = {
-  "io.kubernetes.cri.sandbox-name": "web",
-  "io.kubernetes.cri.sandbox-namespace": "default",
-};
-
-function caaArgs(dir: string, ...more: string[]): string[] {
-  return ["caa", "process", "-socket", join(dir, "h.sock"), "-pods-dir", join(dir, "pods"), ...more];
-}
-
-async function startCaa(dir: string, ...more: string[]): Promise<PeerctlProcess> {
-  const caa = startPeerctl(caaArgs(dir, ...more), { env });
-  try {
-    await caa.waitForLine(SERVING);
-  } catch (error) {
-    await caa.kill();
-    throw error;
-  }
-  return caa;
-}
-
-async function withHypervisor<T>(
-  dir: string,
-  use: (
-    vm: ReturnType<typeof typedClient<typeof Hypervisor>>,
-    info: ReturnType<typeof typedClient<typeof PodVMInfo>>,
-  ) => Promise<T>,
-): Promise<T> {
-  const client = createTtrpcClient(await dialUnix(join(dir, "h.sock")));
-  try {
-    return await use(typedClient(Hypervisor, client), typedClient(PodVMInfo, client));
-  } finally {
-    client.close();
-    await client.closed;
-  }
-}
+const env = CAA_ENV;
+const annotations = podAnnotations("web");
 
 Deno.test("caa says in one line what it cannot start with, and leaves nothing", async () => {
   await withTempDir(async (dir) => {
@@ -172,7 +133,7 @@ Deno.test("caa answers probes on loopback", async () => {
 
 Deno.test("caa fails StartVM at once, and takes the VM back, when its forwarder cannot start", async () => {
   await withTempDir(async (dir) => {
-    await using caa = await startCaa(dir, "-forwarder-command", "/bin/false");
+    await using caa = await startCaa(dir, { flags: ["-forwarder-command", "/bin/false"] });
     await withHypervisor(dir, async (vm) => {
       await vm.createVM({ id: "sb1", annotations });
       await assert.rejects(vm.startVM({ id: "sb1" }), { message: /its forwarder ended with exit code 1/ });
@@ -187,7 +148,7 @@ Deno.test("caa gives up a pod that is starting when it is stopped, and when the 
   await withTempDir(async (dir) => {
     // A forwarder that never listens: StartVM waits until something else ends it.
     const silent = ["-forwarder-command", "/bin/sh -c 'exec sleep 600'"];
-    await using caa = await startCaa(dir, ...silent);
+    await using caa = await startCaa(dir, { flags: silent });
     await withHypervisor(dir, async (vm) => {
       await vm.createVM({ id: "sb1", annotations });
       const started = assert.rejects(vm.startVM({ id: "sb1" }), { code: Code.cancelled });
@@ -212,3 +173,15 @@ async function waitForEntry(folder: string): Promise<void> {
   if (!Deno.readDirSync(folder)[Symbol.iterator]().next().done) return;
   for await (const event of watcher) if (event.kind === "create") return;
 }
+
+Deno.test("W17: caa with -cloud-config-verify does not start on settings that do not check out", async () => {
+  await withTempDir(async (dir) => {
+    const wrong = ["-agent-command", "/nonexistent/agent {socket}"];
+    const result = await runPeerctl(caaArgs(dir, ...wrong, "-cloud-config-verify"), { env });
+    assert.equal(result.code, 1);
+    assert.match(result.stderr, /Cannot run "\/nonexistent\/agent": there is no such file/);
+    await using lenient = await startCaa(dir, { flags: wrong });
+    assert.ok(lenient.lines.some((line) => line.includes("do not check out")));
+    assert.equal(await lenient.stop(), 0);
+  });
+});

@@ -7,7 +7,7 @@ const never = new AbortController().signal;
 
 Deno.test("a relay of another build keeps its sandboxes and ends with them, a new one takes the others", async () => {
   await withPools(async ({ pool, sandbox, start, started, dir, lost }) => {
-    const old = await start("0", "old");
+    const old = await start("0", { build: "old" });
     const before = pool({ build: "old" });
     await before.open(sandbox("s1"), never);
     await before.stop();
@@ -31,7 +31,7 @@ Deno.test("a relay of another build keeps its sandboxes and ends with them, a ne
 
 Deno.test("an idle relay of another build ends as soon as it is found", async () => {
   await withPools(async ({ pool, start }) => {
-    const old = await start("0", "old");
+    const old = await start("0", { build: "old" });
     assert.deepEqual(await pool().list(), []);
     await old.closed;
   });
@@ -39,7 +39,7 @@ Deno.test("an idle relay of another build ends as soon as it is found", async ()
 
 Deno.test("in mode wait a relay of another build is used as before, and said so", async () => {
   await withPools(async ({ pool, sandbox, start, dir }) => {
-    await start("0", "old");
+    await start("0", { build: "old" });
     const relays = pool({ mode: "wait" });
     await relays.open(sandbox("s1"), never);
     assert.equal(relays.slotOf("s1"), "0");
@@ -59,7 +59,7 @@ Deno.test("a relay that we start is used whatever its build: the program may hav
     const running: Promise<unknown>[] = [];
     const relays = pool({
       starter: {
-        start: (slot) => Promise.resolve(void running.push(start(slot, "later"))),
+        start: (slot) => Promise.resolve(void running.push(start(slot, { build: "later" }))),
         warnings: () => [],
       },
     });

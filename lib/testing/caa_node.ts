@@ -76,10 +76,15 @@ export function withCaaNode(
       });
     } finally {
       await caa.kill();
-      await killRelays(join(dir, "relay"));
-      for (const { record } of await node.instances()) await endMarked(markerOf(record));
+      await endLeftovers(dir);
     }
   });
+}
+
+/** Kills the relays and pod VMs of a caa with `-socket <dir>/…` and `-pods-dir <dir>/pods`. */
+export async function endLeftovers(dir: string): Promise<void> {
+  await killRelays(join(dir, "relay"));
+  for (const { record } of await listInstances(join(dir, "pods/.process"))) await endMarked(markerOf(record));
 }
 
 /** The processes of a pod VM that run. */

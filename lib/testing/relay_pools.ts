@@ -25,7 +25,7 @@ export interface RelayPools {
   /** Resolves with the next relay that a pool says it lost. */
   nextLost(): Promise<[string, readonly string[]]>;
   pool(o?: Partial<RelayPoolOptions>): RelayPool;
-  start(slot: string, build?: string): Promise<RunningRelay>;
+  start(slot: string, o?: { build?: string; stay?: boolean }): Promise<RunningRelay>;
   sandbox(id: string, guest?: GuestEnd): OpenInit;
 }
 
@@ -40,11 +40,11 @@ export async function withPools(body: (setup: RelayPools) => Promise<void>): Pro
     const started: string[] = [];
     const lost: [string, readonly string[]][] = [];
     let onLost: ((lost: [string, readonly string[]]) => void) | undefined;
-    const start = async (slot: string, build = "test") => {
+    const start = async (slot: string, { build = "test", stay = false } = {}) => {
       const taken = await takeRelaySlot(dir, slot);
       const relay = await startRelay({
         slot: taken,
-        stay: false,
+        stay,
         build,
         log,
         timing: { startGraceMs: 10_000, lingerMs: 50 },
