@@ -153,6 +153,7 @@ async function useAgent(connection: TtrpcClient, options: ShimSequenceOptions): 
   });
   await steps.step("WaitProcess", async () => {
     const exited = agent.waitProcess(process, { signal });
+    exited.catch(() => {}); // when the connection is lost, CloseStdin says so first
     await agent.closeStdin(process, call);
     const { status } = await exited;
     expect(status === 0, `the container ended with status ${status}`);
