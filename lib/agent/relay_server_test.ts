@@ -154,7 +154,7 @@ Deno.test("open over mutual TLS carries calls, and list never tells credentials"
   });
 });
 
-Deno.test("open tells apart why it failed, and leaves nothing", async () => {
+Deno.test("W13: open tells apart why it failed, and leaves nothing", async () => {
   await withRelay({ lingerMs: 60_000, guest: { tlsName: "podvm-one" } }, async ({ control, request, guest, dir }) => {
     const { tls } = request();
     assert.ok(tls);
@@ -218,7 +218,7 @@ Deno.test("open refuses an agent socket that another sandbox listens on, which g
   });
 });
 
-Deno.test("close cancels an opening", async () => {
+Deno.test("W14: close cancels an opening", async () => {
   await withRelay({ lingerMs: 60_000, guest: { isSilent: true } }, async ({ control, request, guest }) => {
     const opening = assert.rejects(control.open(request({ timeoutMs: 60_000n })), { code: Code.cancelled });
     await guest.untilConnections(1);
@@ -275,6 +275,18 @@ Deno.test("every agent connection has one of its own to the pod VM; a silent one
     assert.equal(silent.socket.destroyed, false);
     guest.dropConnections();
     await silent.client.closed;
+  });
+});
+
+Deno.test("W15: a pod VM that could not be reached for one connection is dialled anew for the next", async () => {
+  await withRelay({}, async ({ control, request, guest, dialAgent }) => {
+    await control.open(request());
+    const first = await dialAgent();
+    await guest.untilConnections(1);
+    guest.dropConnections();
+    await first.client.closed;
+    const second = await dialAgent();
+    await second.client.call("grpc.Health", "Check", new Uint8Array());
   });
 });
 

@@ -59,7 +59,7 @@ Deno.test("check() does not wait longer than its time for an agent that accepts 
   });
 });
 
-Deno.test("check() fails at once for a wrong name, a foreign CA and a client that is refused", async () => {
+Deno.test("W16: check() fails at once for a wrong name, a foreign CA and a client that is refused", async () => {
   const stranger = await createAutomaticTls();
   await withGuest({ tlsName: "podvm-one" }, async (guest) => {
     assert.ok(guest.tls);

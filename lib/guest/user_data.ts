@@ -7,7 +7,7 @@ import { parseDocument, stringify } from "yaml";
 import { PeerctlError } from "../errors.ts";
 import { type ApfConfig, encodeApfConfig } from "./apf_config.ts";
 
-/** Longest user data read, in bytes: clouds take 16 to 64 KiB, some of them after base64; a file may be longer. */
+/** Longest user data written or read, in bytes: clouds take 16 to 64 KiB, some of them after base64; a file may be longer. */
 const MAX_USER_DATA_BYTES = 1024 * 1024;
 
 const HEADER = "#cloud-config\n";
@@ -43,14 +43,21 @@ export interface UserDataFile {
  *
  * It holds a private key: never log it.
  *
- * @throws {PeerctlError} kind "config" when a content is no Unicode text.
+ * @throws {PeerctlError} kind "config" when a content is no Unicode text; kind "limit" when it is too long as a whole:
+ * nothing is left out to make it fit.
  */
 export function buildUserData(options: UserDataOptions): string {
   const files: UserDataFile[] = [{ path: `${DIRECTORY}/apf.json`, content: encodeApfConfig(options.apfConfig) }];
   if (options.authJson !== undefined) files.push({ path: `${DIRECTORY}/auth.json`, content: options.authJson });
   if (options.initdata !== undefined) files.push({ path: `${DIRECTORY}/initdata`, content: options.initdata });
   if (options.scratchSpace) files.push({ path: `${DIRECTORY}/scratch-space.marker`, content: "" });
-  return encodeCloudConfig(files);
+  const text = encodeCloudConfig(files);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_USER_DATA_BYTES) {
+    const sizes = files.map(({ path, content }) => `${path} ${Buffer.byteLength(content)}`).join(", ");
+    throw new PeerctlError("limit", `Cannot build user data: ${bytes} bytes, limit ${MAX_USER_DATA_BYTES} (${sizes})`);
+  }
+  return text;
 }
 
 /** `path` and `content` are all that a strict reader in a guest knows of an entry. */

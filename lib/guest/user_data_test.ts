@@ -38,7 +38,7 @@ const awkward = [
   `${"word ".repeat(1000)}\n`,
 ];
 
-Deno.test("encodeCloudConfig() keeps awkward contents byte for byte for YAML 1.1 and 1.2 readers", () => {
+Deno.test("W24: encodeCloudConfig() keeps awkward contents byte for byte for YAML 1.1 and 1.2 readers", () => {
   const text = encodeCloudConfig(awkward.map((content) => ({ path, content })));
   for (const version of ["1.1", "1.2"] as const) {
     const { write_files } = parse(text, { version });
@@ -145,4 +145,14 @@ Deno.test("parseUserData() refuses every path but the six under /run/peerpod", (
 
 Deno.test("parseUserData() refuses a text over the limit", () => {
   assert.throws(() => parseUserData(`#cloud-config\n#${"x".repeat(1024 * 1024)}`), { kind: "limit" });
+});
+
+Deno.test("W23: buildUserData() carries large registry credentials whole, and refuses what is too long", () => {
+  const authJson = JSON.stringify({ auths: { "registry.example": { auth: "x".repeat(20_000) } } });
+  const files = parseUserData(buildUserData({ apfConfig, authJson }));
+  assert.equal(files.find(({ path }) => path.endsWith("/auth.json"))?.content, authJson);
+  assert.throws(() => buildUserData({ apfConfig, authJson: "x".repeat(2 << 20) }), {
+    kind: "limit",
+    message: /auth\.json 2097152/,
+  });
 });

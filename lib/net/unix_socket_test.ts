@@ -104,7 +104,7 @@ Deno.test("listenUnix() lets exactly one of two processes have the path", () =>
     assert.equal(existsSync(path), false);
   }));
 
-Deno.test("close() leaves a socket alone that someone else put in its place", () =>
+Deno.test("W20: close() leaves a socket alone that someone else put in its place", () =>
   withTempDir(async (dir) => {
     const path = join(dir, "a.sock");
     const first = await listenUnix({ path, onConnection: echo });

@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { PeerctlError } from "../errors.ts";
 import { createFakeClock, type FakeClock } from "../testing/fake_clock.ts";
+import { createFaultyCloud, type Fault } from "../testing/faulty_cloud.ts";
 import { createFakeProvider, type FakeProvider } from "../testing/fake_provider.ts";
 import { createFakeRelays, type FakeRelays } from "../testing/fake_relays.ts";
 import { type SandboxNode, startSandboxNode } from "../testing/sandbox_node.ts";
@@ -106,7 +107,7 @@ test("start() creates the instance and opens the agent path with its labels", as
   });
 });
 
-test("start() deletes the instance when the agent path does not open", async ({ sandboxes, provider, relays }) => {
+test("W5: start() deletes the instance when the agent path does not open", async ({ sandboxes, provider, relays }) => {
   await sandboxes.create(sb1);
   relays.failNextOpen(new RpcError(Code.unauthenticated, "wrong name"));
   await assert.rejects(sandboxes.start("sb1", never), { code: Code.unauthenticated });
@@ -135,7 +136,7 @@ test("start() ends what it began when its caller's deadline passes", async ({ sa
   assert.equal(provider.instances.size, 0);
 });
 
-test("stop() ends a sandbox that is still starting", async ({ sandboxes, provider, podsDir }) => {
+test("W9: stop() ends a sandbox that is still starting", async ({ sandboxes, provider, podsDir }) => {
   await sandboxes.create(sb1);
   const held = provider.holdCreate();
   const started = sandboxes.start("sb1", never);
@@ -156,7 +157,7 @@ test("stop() works twice, at once, and for unknown ids", async ({ sandboxes, pro
   await assert.rejects(sandboxes.stop("../x"), { kind: "config" });
 });
 
-test("stop() finds the instance of a sandbox that an earlier process started", async ({ sandboxes, provider }) => {
+test("W4: stop() finds the instance of a sandbox that an earlier process started", async ({ sandboxes, provider }) => {
   const request = { podName: "p", podNamespace: "n", instanceName: "podvm-p", userData: "", idempotencyKey: "k" };
   const spec = { instanceType: "", vcpus: 0, memoryMiB: 0, gpus: 0, image: "" };
   await provider.create({ ...request, spec, sandboxId: "old" }, never);
@@ -231,9 +232,12 @@ test("stop() of a sandbox that is just being taken back does not leave it there"
   const deadline = new AbortController();
   const started = sandboxes.start("sb1", deadline.signal);
   await relays.openReached;
+  const held = provider.holdDelete();
   const next = await fixture.restart();
   assert.ok(next.store.get("sb1")?.takingBack);
-  await next.sandboxes.stop("sb1");
+  const stopped = next.sandboxes.stop("sb1");
+  held.release();
+  await stopped;
   assert.equal(provider.instances.size, 0);
   assert.deepEqual([next.store.all(), foldersIn(podsDir)], [[], []]);
   deadline.abort();
@@ -285,7 +289,7 @@ test("recover() marks a sandbox failed whose relay is gone, and removes its sock
   assert.equal(provider.instances.size, 0);
 });
 
-test("instanceOf() waits for the pod's VM, and leaves when its caller does", async ({ sandboxes }) => {
+test("W19: instanceOf() waits for the pod's VM, and leaves when its caller does", async ({ sandboxes }) => {
   const pod = { name: "web", namespace: "default" };
   await assert.rejects(sandboxes.instanceOf({ ...pod, wait: false }, never), { code: Code.notFound });
   const waiting = sandboxes.instanceOf({ ...pod, wait: true }, never);
@@ -306,4 +310,67 @@ test("relayLost() marks the sandbox failed; it can still be stopped", async ({ s
   await assert.rejects(sandboxes.start("sb1", never), { kind: "state" });
   await sandboxes.stop("sb1");
   assert.equal(provider.instances.size, 0);
+});
+
+test("W6: create() that fails leaves no sandbox, folder or journal row", async ({ sandboxes, store, journal, podsDir }) => {
+  await Deno.writeTextFile(join(podsDir, "sb1"), "in the way");
+  await assert.rejects(sandboxes.create(sb1));
+  assert.deepEqual([store.all(), journal.sandboxes()], [[], []]);
+  await sandboxes.create(sb1);
+});
+
+test("W7: stop() removes the pod's folder with everything in it", async ({ sandboxes, podsDir }) => {
+  const initdata = { ...annotations, "io.katacontainers.config.hypervisor.cc_init_data": "version = 1" };
+  await sandboxes.create({ ...sb1, annotations: initdata });
+  assert.equal((await stat(join(podsDir, "sb1/initdata"))).mode & 0o777, 0o600);
+  await sandboxes.start("sb1", never);
+  await Deno.writeTextFile(join(podsDir, "sb1/agent.ttrpc"), "");
+  await sandboxes.stop("sb1");
+  assert.deepEqual(foldersIn(podsDir), []);
+});
+
+test("W11: start() notes its idempotency key before the instance is asked for, a new one each time", async (fixture) => {
+  const { sandboxes, provider, journal, relays } = fixture;
+  await sandboxes.create(sb1);
+  const held = provider.holdCreate();
+  const started = sandboxes.start("sb1", never);
+  await held.waiting;
+  const [row] = journal.sandboxes();
+  assert.equal(row?.state, "starting");
+  assert.equal(row?.idempotencyKey, provider.keys[0]);
+  assert.match(row?.idempotencyKey ?? "", /^[0-9a-f-]{36}$/);
+  relays.failNextOpen(new Error("unreachable"));
+  held.release();
+  await assert.rejects(started);
+  await sandboxes.start("sb1", never);
+  assert.equal(new Set(provider.keys).size, 2);
+});
+
+test("W30: each pod gets its own image and size, whatever pods before it asked for", async ({ sandboxes, provider }) => {
+  const image = "io.katacontainers.config.hypervisor.image";
+  await sandboxes.create({ ...sb1, annotations: { ...annotations, [image]: "special" } });
+  await sandboxes.create({ ...sb1, id: "sb2" });
+  await Promise.all([sandboxes.start("sb1", never), sandboxes.start("sb2", never)]);
+  assert.deepEqual(provider.specs.map((spec) => spec.image).sort(), ["", "special"]);
+});
+
+Deno.test("W33: a provider call that hangs is given up after its time, and tried again later", async () => {
+  await withTempDir(async (podsDir) => {
+    const clock = createFakeClock();
+    const faults: Fault[] = ["none", "hang"];
+    const cloud = createFaultyCloud({ clock, fault: (call) => call === "list" ? "none" : faults.shift() ?? "none" });
+    const { provider, cut } = cloud.connect();
+    const node = await startSandboxNode({ podsDir, provider, relays: createFakeRelays(), clock });
+    try {
+      await node.sandboxes.create(sb1);
+      await node.sandboxes.start("sb1", never);
+      const stopped = node.sandboxes.stop("sb1");
+      await clock.advance(2 * 60_000);
+      await stopped;
+      assert.deepEqual([cloud.alive(), node.reaper.pending()], [[], []]);
+    } finally {
+      cut();
+      node.kill();
+    }
+  });
 });

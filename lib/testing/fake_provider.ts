@@ -9,8 +9,12 @@ export interface FakeProvider extends Provider {
   readonly userData: readonly string[];
   /** What every create call asked for, oldest first. */
   readonly specs: readonly InstanceSpec[];
+  /** The idempotency key of every create call, oldest first. */
+  readonly keys: readonly string[];
   /** Makes the next calls of `create` wait until `release` is called or their signal aborts. */
   holdCreate(): { release(): void; readonly waiting: Promise<void> };
+  /** Makes every call of `delete` wait until `release` is called. */
+  holdDelete(): { release(): void };
   /** Makes the next `delete` fail with this error. */
   failNextDelete(error: Error): void;
   /** Addresses given to instances; `["127.0.0.1"]` at first. */
@@ -22,8 +26,10 @@ export function createFakeProvider(): FakeProvider {
   const instances = new Map<string, Instance>();
   const userData: string[] = [];
   const specs: InstanceSpec[] = [];
+  const keys: string[] = [];
   let hold: { released: Promise<void>; reached(): void } | undefined;
   let deleteError: Error | undefined;
+  let deleteHeld: Promise<void> | undefined;
   let next = 1;
   return {
     name: "fake",
@@ -31,11 +37,13 @@ export function createFakeProvider(): FakeProvider {
     instances,
     userData,
     specs,
+    keys,
     addresses: ["127.0.0.1"],
     verifyConfig: () => Promise.resolve(),
     async create(request, signal) {
       userData.push(request.userData);
       specs.push(request.spec);
+      keys.push(request.idempotencyKey);
       if (hold) {
         hold.reached();
         const aborted = Promise.withResolvers<never>();
@@ -48,12 +56,12 @@ export function createFakeProvider(): FakeProvider {
       instances.set(id, instance);
       return instance;
     },
-    delete(id) {
+    async delete(id) {
+      await deleteHeld;
       const error = deleteError;
       deleteError = undefined;
-      if (error) return Promise.reject(error);
+      if (error) throw error;
       instances.delete(id);
-      return Promise.resolve();
     },
     find: (sandboxId) => Promise.resolve([...instances.values()].filter((one) => one.sandboxId === sandboxId)),
     list: () => Promise.resolve([...instances.values()]),
@@ -68,6 +76,11 @@ export function createFakeProvider(): FakeProvider {
           released.resolve();
         },
       };
+    },
+    holdDelete() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      deleteHeld = promise;
+      return { release: resolve };
     },
     failNextDelete(error) {
       deleteError = error;

@@ -12,7 +12,7 @@ function broken(path: string, source: string): string[] {
   );
 }
 
-Deno.test("lint: only main.ts ends the process", () => {
+Deno.test("W34: lint: only main.ts ends the process", () => {
   assert.deepEqual(broken("cmd/caa.ts", `${HEAD}Deno.exit(1);`), ["no-exit"]);
   assert.deepEqual(broken("lib/net/a_test.ts", `${HEAD}process.exit(1);`), ["no-exit"]);
   assert.deepEqual(broken("main.ts", `#!/usr/bin/env deno\n${HEAD}Deno.exit(1);`), []);
