@@ -147,7 +147,7 @@ export function verifySignature(
       case "rsa":
         return kind === "rsa" && verify(hash, data, key, signature);
       case "pss":
-        return kind === "rsa" && verify(hash, data, pssKey(key), signature);
+        return kind === "rsa" && verify(hash, data, pssKey(key, constants.RSA_PSS_SALTLEN_AUTO), signature);
       case "ed25519":
         return kind === "ed25519" && verify(null, data, key, signature);
       case "ec": {
@@ -162,9 +162,9 @@ export function verifySignature(
   }
 }
 
-/** The salt is as long as the hash (RFC 7518 section 3.5). */
-function pssKey(key: KeyObject) {
-  return { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+/** Signatures are made with a salt as long as the hash (RFC 7518 section 3.5) and verified with any, as in OPA. */
+function pssKey(key: KeyObject, saltLength: number) {
+  return { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength };
 }
 
 /**
@@ -187,7 +187,7 @@ export function signWithJwk(algorithm: string, jwkText: string, data: Uint8Array
   }
   const key = importKey(jwk, "private");
   try {
-    if (family === "pss") return sign(hash, data, pssKey(key));
+    if (family === "pss") return sign(hash, data, pssKey(key, constants.RSA_PSS_SALTLEN_DIGEST));
     return sign(hash, data, family === "ec" ? { key, dsaEncoding: "ieee-p1363" } : key);
   } catch {
     throw builtinError(`failed to sign with ${algorithm}: the key does not fit`);

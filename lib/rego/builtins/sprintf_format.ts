@@ -145,7 +145,7 @@ function createReader(format: string, args: readonly FormatArgument[]) {
       else if (argument === undefined) output.write(`%!${verb}(MISSING)`);
       else {
         next++;
-        if (verb === "v") {
+        if (verb === "v" || verb === "w") {
           field.sharpV = field.sharp;
           field.sharp = false;
           // %+v only names fields of structs; big.Int still sees the flag.
