@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The way in: policy texts become a Policy that answers queries and decisions. */
 
-import { type Limits, RegoError, type RegoLocation } from "./limits.ts";
-import type { Value } from "./values.ts";
+import { compileModules } from "./compiler.ts";
+import { type Limits, RegoError, RegoLimitError, type RegoLocation, resolveLimits } from "./limits.ts";
+import { compileQuery, prepareReference, runQuery } from "./query.ts";
+import { Evaluation, type EvaluationOptions, Frame, Scope } from "./runtime.ts";
+import { RegoObject, type Value } from "./values.ts";
 
 /** One file of policy text; `path` is what diagnostics show. */
 export interface RegoModule {
@@ -76,6 +79,41 @@ export interface Policy {
  *
  * @throws {RegoError} with every diagnostic when a module is wrong or uses what is not offered.
  */
-export function compile(_modules: readonly RegoModule[], _data?: Value, _options?: CompileOptions): Policy {
-  throw new RegoError({ code: "rego_unsupported_error", message: "not yet" });
+export function compile(modules: readonly RegoModule[], data?: Value, options: CompileOptions = {}): Policy {
+  const limits = resolveLimits(options.limits);
+  return guardStack(() => compileHere(modules, data ?? RegoObject.empty, options, limits));
+}
+
+/** Recursion is bounded by limits; should the stack be smaller than they allow, that is a limit too. */
+function guardStack<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof RangeError) || !/call stack/.test(error.message)) throw error;
+    throw new RegoLimitError("maxDepth", "nested too deeply for the stack of this process");
+  }
+}
+
+function compileHere(modules: readonly RegoModule[], data: Value, options: CompileOptions, limits: Limits): Policy {
+  if (!(data instanceof RegoObject)) {
+    throw new RegoError({ code: "rego_compile_error", message: "the data document must be an object" });
+  }
+  const compiled = compileModules(modules, data, options, limits);
+  const evaluation: EvaluationOptions = {
+    limits,
+    clock: options.clock ?? (() => BigInt(Date.now()) * 1_000_000n),
+    random: options.random ?? ((bytes) => crypto.getRandomValues(new Uint8Array(bytes))),
+    strict: options.strictBuiltinErrors ?? false,
+    print: options.print,
+  };
+  const begin = (input: Value | undefined) => new Scope(new Evaluation(evaluation), input, data, undefined, undefined);
+  return {
+    rules: compiled.rules,
+    warnings: compiled.warnings,
+    evaluate: (query, input) => guardStack(() => runQuery(compileQuery(compiled, query), begin(input))),
+    prepare(ref) {
+      const run = guardStack(() => prepareReference(compiled, ref));
+      return { decide: (input) => guardStack(() => run(new Frame(begin(input), 0))) };
+    },
+  };
 }

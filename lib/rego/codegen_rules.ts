@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Compiles the rules of one path: values with defaults and `else`, functions, sets and objects. */
+
+import type { Rule, Term } from "./ast.ts";
+import { type Bound, constantOf, createGenerator, generateEval, generateMatch, type Generator } from "./codegen.ts";
+import { generateBody } from "./codegen_body.ts";
+import type { RegoLocation } from "./limits.ts";
+import { createPartialTree, type PartialTree } from "./partial_object.ts";
+import type { NodeProgram, Program } from "./program.ts";
+import { pathName } from "./rule_names.ts";
+import type { PlacedRule, RuleNode } from "./rule_tree.ts";
+import { conflict, type Eval, Frame, type Match, type Scope, type Step, UNDEFINED } from "./runtime.ts";
+import { termVars } from "./term_walk.ts";
+import { equalValues, SetBuilder, type Value } from "./values.ts";
+
+/** A rule with one value: the value for these arguments, or undefined. */
+type RunValue = (scope: Scope, args: readonly Value[]) => Value | undefined;
+
+/** A partial rule: puts everything it gives into `sink`. */
+export type RunPartial<Sink> = (scope: Scope, sink: Sink) => void;
+
+/** What two different values of one rule are called. */
+const CONFLICTS = {
+  value: "complete rules must not produce multiple outputs",
+  function: "functions must not produce multiple outputs for same inputs",
+};
+
+/** Compiles the rules at one path; `node.kind` says of which kind they are. */
+export function generateNode(program: Program, node: RuleNode): NodeProgram {
+  switch (node.kind) {
+    case "value":
+      return valueProgram(program, node);
+    case "function": {
+      const run = combine(program, node, CONFLICTS.function);
+      return { value: () => undefined, call: run };
+    }
+    case "set":
+      return cached(node, setProgram(program, node));
+    case "object": {
+      const fill = objectProgram(program, node);
+      const compute = (scope: Scope): Value => {
+        const tree = createPartialTree();
+        fill(scope, tree);
+        return tree.build();
+      };
+      return { ...cached(node, compute), fill };
+    }
+    default:
+      return { value: () => undefined, call: () => undefined };
+  }
+}
+
+function cached(node: RuleNode, compute: (scope: Scope) => Value | undefined): NodeProgram {
+  const { index } = node;
+  return {
+    value(scope) {
+      const known = scope.values[index];
+      if (known !== undefined) return known === UNDEFINED ? undefined : known as Value;
+      const value = compute(scope);
+      scope.values[index] = value === undefined ? UNDEFINED : value;
+      return value;
+    },
+    call: () => undefined,
+  };
+}
+
+function valueProgram(program: Program, node: RuleNode): NodeProgram {
+  const run = combine(program, node, CONFLICTS.value);
+  return cached(node, (scope) => run(scope, NO_ARGS));
+}
+
+const NO_ARGS: readonly Value[] = [];
+
+/** Tries every rule: all that give a value must give the same. */
+function combine(program: Program, node: RuleNode, message: string): RunValue {
+  const rules = node.rules.map(({ rule }) => generateChain(program, rule, node, message));
+  const fallback = node.fallback && generateChain(program, node.fallback, node, message);
+  const location = node.rules[0]?.rule.head.loc;
+  // When all of them can only give one and the same constant, the first that holds decides.
+  const first = node.rules[0] && constantOf(node.rules[0].rule.head.value);
+  const same = first !== undefined && node.rules.every(({ rule }) => {
+    const value = constantOf(rule.head.value);
+    return rule.otherwise === undefined && value !== undefined && equalValues(first, value);
+  });
+  return (scope, args) => {
+    let result: Value | undefined;
+    for (let i = 0; i < rules.length; i++) {
+      const value = (rules[i] as RunValue)(scope, args);
+      if (value === undefined) continue;
+      if (same) return value;
+      if (result === undefined) result = value;
+      else if (!equalValues(result, value)) throw conflict(message, location);
+    }
+    return result === undefined && fallback !== undefined ? fallback(scope, args) : result;
+  };
+}
+
+/** A rule and its `else` rules: the first that holds. */
+function generateChain(program: Program, rule: Rule, node: RuleNode, message: string): RunValue {
+  const run = generateValueRule(program, rule, node, message);
+  if (rule.otherwise === undefined) return run;
+  const otherwise = generateChain(program, rule.otherwise, node, message);
+  return (scope, args) => {
+    const value = run(scope, args);
+    return value === undefined ? otherwise(scope, args) : value;
+  };
+}
+
+function generateValueRule(program: Program, rule: Rule, node: RuleNode, message: string): RunValue {
+  const g = createGenerator(program);
+  const bound: Bound = new Set();
+  const args = (rule.head.args ?? []).map((arg) => generateMatch(g, arg, bound));
+  const headBound = boundAfter(rule, bound);
+  const { value: head, loc } = rule.head;
+  const constant = constantOf(head);
+  const value = generateEval(g, head, headBound);
+  const done: Step = constant !== undefined
+    ? (frame) => {
+      frame.out = constant;
+      return true;
+    }
+    : (frame) => {
+      const result = value(frame);
+      if (frame.out === undefined) frame.out = result;
+      else if (!equalValues(frame.out as Value, result as Value)) throw conflict(message, loc);
+      return false;
+    };
+  const body = traced(program, node, rule, generateBody(g, rule.body, bound, done), g);
+  return (scope, values) => {
+    const { evaluation } = scope;
+    const frame = new Frame(scope, body.size);
+    for (let i = 0; i < args.length; i++) if (!(args[i] as Match)(frame, values[i] as Value)) return undefined;
+    evaluation.enter();
+    body.step(frame);
+    evaluation.depth--;
+    return frame.out as Value | undefined;
+  };
+}
+
+/** The variables that have values when the head is evaluated. */
+function boundAfter(rule: Rule, bound: Bound): Bound {
+  const after = new Set(bound);
+  for (const term of [...rule.head.path, rule.head.member, rule.head.value]) if (term) termVars(term, after);
+  return after;
+}
+
+function traced(program: Program, node: RuleNode, rule: Rule, step: Step, g: Generator): { step: Step; size: number } {
+  const { tracer } = program;
+  const size = g.size();
+  if (!tracer?.enter && !tracer?.leave) return { step, size };
+  const name = pathName(node.path);
+  return {
+    size,
+    step(frame) {
+      tracer.enter?.(name, rule.loc);
+      const stop = step(frame);
+      tracer.leave?.(name, rule.loc, frame.out !== undefined);
+      return stop;
+    },
+  };
+}
+
+function setProgram(program: Program, node: RuleNode): (scope: Scope) => Value {
+  const rules = node.rules.map(({ rule }) => {
+    const member = rule.head.member as Term;
+    return generatePartial<SetBuilder>(program, node, rule, (g, bound) => {
+      const value = generateEval(g, member, bound);
+      return (frame, sink) => sink.add(value(frame) as Value);
+    });
+  });
+  return (scope) => {
+    const sink = new SetBuilder();
+    for (const run of rules) run(scope, sink);
+    return sink.build();
+  };
+}
+
+/** Compiles a partial rule; `emit` puts one solution into the sink. */
+function generatePartial<Sink>(
+  program: Program,
+  node: RuleNode,
+  rule: Rule,
+  emit: (g: Generator, bound: Bound) => (frame: Frame, sink: Sink) => void,
+): RunPartial<Sink> {
+  const g = createGenerator(program);
+  const slot = g.spare();
+  const put = emit(g, boundAfter(rule, new Set()));
+  const done: Step = (frame) => {
+    put(frame, frame.slots[slot] as Sink);
+    frame.out = true;
+    return false;
+  };
+  const body = traced(program, node, rule, generateBody(g, rule.body, new Set(), done), g);
+  return (scope, sink) => {
+    const frame = new Frame(scope, body.size);
+    frame.slots[slot] = sink;
+    scope.evaluation.enter();
+    body.step(frame);
+    scope.evaluation.depth--;
+  };
+}
+
+function objectProgram(program: Program, node: RuleNode): (scope: Scope, tree: PartialTree) => void {
+  const rules = node.rules.map((placed) => generateObjectRule(program, node, placed));
+  return (scope, tree) => {
+    for (const run of rules) run(scope, tree);
+    addChildren(program, scope, node, tree);
+  };
+}
+
+function generateObjectRule(program: Program, node: RuleNode, { rule, tail }: PlacedRule): RunPartial<PartialTree> {
+  const { member, value, loc } = rule.head;
+  return generatePartial<PartialTree>(program, node, rule, (g, bound) => {
+    const path: Eval[] = tail.map((part) => generateEval(g, part, bound));
+    const result = generateEval(g, member ?? value, bound);
+    return (frame, sink) => {
+      const keys = path.map((part) => part(frame) as Value);
+      const given = result(frame) as Value;
+      if (member) sink.add(keys, given, loc);
+      else sink.put(keys, given, loc);
+    };
+  });
+}
+
+/** Adds what rules with constant paths below `node` give. */
+export function addChildren(program: Program, scope: Scope, node: RuleNode, tree: PartialTree): void {
+  for (const child of node.children.values()) {
+    const key = child.path.at(-1) as Value;
+    if (child.kind === undefined) {
+      addChildren(program, scope, child, tree.at(key));
+      continue;
+    }
+    const { fill, value: evaluate } = program.nodes[child.index] as NodeProgram;
+    if (fill) {
+      fill(scope, tree.at(key));
+      continue;
+    }
+    const value = evaluate(scope);
+    const location: RegoLocation | undefined = child.rules[0]?.rule.head.loc;
+    if (value !== undefined) tree.put([key], value, location);
+  }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+/** From modules to a program: the stages in their order, each over all modules. */
+
+import type { Body, Rule } from "./ast.ts";
+import { builtins } from "./builtins/table.ts";
+import { createCallChecker } from "./check_calls.ts";
+import { type CompileContext, createCompileContext } from "./compile_context.ts";
+import { createFlattener } from "./dynamics.ts";
+import { createExpander } from "./expand.ts";
+import { type Limits, RegoError, type RegoLocation } from "./limits.ts";
+import { parseModule } from "./parser.ts";
+import type { CompileOptions, RegoModule, RuleInfo } from "./policy.ts";
+import type { Program } from "./program.ts";
+import { checkRecursion } from "./recursion.ts";
+import { createResolver, type Globals } from "./resolve.ts";
+import { pathName } from "./rule_names.ts";
+import { buildRuleTree, type PackagedRule, type RuleNode } from "./rule_tree.ts";
+import { createSafety } from "./safety.ts";
+import { eachTerm } from "./term_walk.ts";
+import type { Module } from "./ast.ts";
+import type { RegoObject, Value } from "./values.ts";
+import { createProgram } from "./virtual.ts";
+
+/** What queries are compiled against. */
+export interface Compiled {
+  readonly program: Program;
+  readonly limits: Limits;
+  readonly rules: readonly RuleInfo[];
+  readonly warnings: readonly { readonly message: string; readonly location: RegoLocation }[];
+  /** A new one for each query: errors do not mix. */
+  context(): CompileContext;
+}
+
+export function compileModules(
+  modules: readonly RegoModule[],
+  data: RegoObject,
+  options: CompileOptions,
+  limits: Limits,
+): Compiled {
+  const newContext = () => createCompileContext({ limits, builtins, printing: options.print !== undefined });
+  const context = newContext();
+  const parsed = parseAll(modules, limits);
+  const names = ruleNames(parsed);
+  const resolved: PackagedRule[] = [];
+  for (const module of parsed) {
+    const globals = moduleGlobals(context, module, names);
+    const resolver = createResolver(context, globals);
+    for (const rule of module.rules) resolved.push({ package: module.package, rule: resolver.rule(rule) });
+  }
+  context.check();
+  const packages = parsed.map((module) => ({ package: module.package, loc: module.packageLoc }));
+  // Functions must be known before calls are taken apart: the tree is built twice, first for the names.
+  buildRuleTree(context, packages, resolved);
+  context.check();
+  const expander = createExpander(context);
+  const safety = createSafety(context);
+  const flattener = createFlattener(context);
+  const expanded = resolved.map(({ package: path, rule }) => ({ package: path, rule: expander.rule(rule) }));
+  const draft = buildRuleTree(context, packages, expanded);
+  checkDataConflicts(context, draft.nodes, data);
+  const calls = createCallChecker(context, draft);
+  for (const { rule } of expanded) calls.rule(rule);
+  context.check();
+  const safe = expanded.map(({ package: path, rule }) => ({ package: path, rule: safety.rule(rule) }));
+  context.check();
+  const flat = safe.map(({ package: path, rule }) => ({ package: path, rule: flattener.rule(rule) }));
+  const tree = buildRuleTree(context, packages, flat);
+  checkRecursion(context, tree);
+  context.check();
+  const program = createProgram({ tree, data, builtins, tracer: options.tracer, arity: context.arity });
+  return {
+    program,
+    limits,
+    rules: tree.nodes.flatMap(ruleInfos),
+    warnings: [],
+    context() {
+      const next = newContext();
+      for (const [name, arity] of context.functions) next.functions.set(name, arity);
+      return next;
+    },
+  };
+}
+
+/** Every module is read, so that all their errors are told at once. */
+function parseAll(modules: readonly RegoModule[], limits: Limits): Module[] {
+  const parsed: Module[] = [];
+  const errors: RegoError[] = [];
+  for (const { path, text } of modules) {
+    try {
+      parsed.push(parseModule(path, text, limits));
+    } catch (error) {
+      if (!(error instanceof RegoError) || error.code !== "rego_parse_error") throw error;
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw new RegoError(errors.flatMap(({ diagnostics }) => diagnostics));
+  return parsed;
+}
+
+/** The first names of all rules, by package. */
+function ruleNames(modules: readonly Module[]): Map<string, Set<string>> {
+  const names = new Map<string, Set<string>>();
+  for (const { package: path, rules } of modules) {
+    const key = pathName(path);
+    const known = names.get(key) ?? new Set();
+    for (const { head } of rules) known.add(head.name.name);
+    names.set(key, known);
+  }
+  return names;
+}
+
+function moduleGlobals(context: CompileContext, module: Module, names: Map<string, Set<string>>): Globals {
+  const globals = new Map<string, readonly string[]>();
+  for (const name of names.get(pathName(module.package)) ?? []) globals.set(name, ["data", ...module.package, name]);
+  const imported = new Set<string>();
+  for (const { path, alias, loc } of module.imports) {
+    if (path[0] === "future" || path[0] === "rego") continue;
+    const name = alias ?? path.at(-1) as string;
+    if (imported.has(name)) {
+      context.report("rego_compile_error", `import must not shadow import ${path.join(".")}`, loc);
+    }
+    imported.add(name);
+    if (name !== "input" && name !== "data") globals.set(name, path);
+  }
+  for (const { head } of module.rules) {
+    const { name, loc } = head.name;
+    if (name === "input" || name === "data") {
+      context.report("rego_compile_error", `rules must not shadow ${name} (use a different rule name)`, loc);
+    }
+  }
+  return globals;
+}
+
+/** A base document where a rule is would be hidden by it: as OPA, this is refused. */
+function checkDataConflicts(context: CompileContext, nodes: readonly RuleNode[], data: RegoObject): void {
+  for (const node of nodes) {
+    if (node.kind === undefined) continue;
+    let value: Value | undefined = data;
+    for (const key of node.path) value = value instanceof Object && "get" in value ? value.get(key) : undefined;
+    if (value === undefined) continue;
+    const loc = (node.rules[0]?.rule ?? node.fallback)?.head.loc;
+    context.report("rego_compile_error", `conflicting rule for data path ${pathName(node.path)} found`, loc);
+  }
+}
+
+function ruleInfos(node: RuleNode): RuleInfo[] {
+  const ref = pathName(node.path);
+  const rules = node.rules.map(({ rule }) => rule);
+  if (node.fallback) rules.push(node.fallback);
+  return rules.map((rule) => ({ ref, location: rule.loc, expressions: ruleLocations(rule) }));
+}
+
+function ruleLocations(rule: Rule): RegoLocation[] {
+  const locations: RegoLocation[] = [];
+  const visit = (body: Body): void => {
+    for (const expr of body) {
+      if (!expr.generated) locations.push(expr.loc);
+      eachTerm(expr, () => {}, visit);
+    }
+  };
+  for (let next: Rule | undefined = rule; next; next = next.otherwise) visit(next.body);
+  return locations;
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Takes nested calls apart: each becomes an expression of its own that captures the result in a fresh variable. */
+
+import type { Body, Expr, ExprKind, Rule, Term, With } from "./ast.ts";
+import type { CompileContext } from "./compile_context.ts";
+import type { RegoLocation } from "./limits.ts";
+import { trueBody } from "./parser.ts";
+import { dottedName } from "./resolve.ts";
+
+export interface Expander {
+  rule(rule: Rule): Rule;
+  body(body: Body): Body;
+}
+
+/** A call with one argument more than its arity unifies that argument with the result. */
+export function createExpander(context: CompileContext): Expander {
+  const variable = (loc: RegoLocation): Term => ({ kind: "var", name: context.fresh(), loc });
+
+  function makeExpr(what: ExprKind, loc: RegoLocation): Expr {
+    return { what, negated: false, withs: [], loc, text: "", generated: true };
+  }
+
+  function equation(left: Term, right: Term): Expr {
+    return makeExpr({ kind: "call", operator: ["eq"], args: [left, right] }, right.loc);
+  }
+
+  /** The term without calls in it; what has to be evaluated before goes to `before`. */
+  function expand(term: Term, before: Expr[]): Term {
+    switch (term.kind) {
+      case "scalar":
+      case "var":
+        return term;
+      case "call": {
+        const args = term.args.map((arg) => expand(arg, before));
+        const result = variable(term.loc);
+        before.push(makeExpr({ kind: "call", operator: term.operator, args: [...args, result] }, term.loc));
+        return result;
+      }
+      case "ref": {
+        let head = term.head.kind === "var" ? term.head : expand(term.head, before);
+        const path = term.path.map((part) => expand(part, before));
+        if (head.kind !== "var") {
+          const local = variable(head.loc);
+          before.push(equation(local, head));
+          head = local;
+        }
+        return { ...term, head, path };
+      }
+      case "array":
+      case "set":
+        return { ...term, items: term.items.map((item) => expand(item, before)) };
+      case "object":
+        return {
+          ...term,
+          pairs: term.pairs.map(([key, value]) => [expand(key, before), expand(value, before)] as const),
+        };
+      case "comprehension": {
+        // The head is evaluated after the body, inside the comprehension.
+        const after: Expr[] = [];
+        const key = term.key && expand(term.key, after);
+        const value = expand(term.value, after);
+        return { ...term, key, value, body: [...expandBody(term.body), ...after] };
+      }
+      case "template":
+        return expand(templateCall(term), before);
+    }
+  }
+
+  /** Each part becomes a set of no or one value, so that an undefined part does not make the string undefined. */
+  function templateCall(term: Term & { kind: "template" }): Term {
+    const { loc } = term;
+    const items = term.parts.map((part): Term => {
+      if (typeof part === "string") return { kind: "scalar", value: part, loc };
+      const { what } = part;
+      if (what.kind === "term" && what.term.kind === "scalar") return what.term;
+      const value: Term = what.kind === "term"
+        ? what.term
+        : what.kind === "call"
+        ? { kind: "call", operator: what.operator, args: what.args, loc: part.loc }
+        : { kind: "scalar", value: false, loc };
+      return captured(value, part.withs);
+    });
+    return { kind: "call", operator: ["internal", "template_string"], args: [{ kind: "array", items, loc }], loc };
+  }
+
+  /** `{x | x = term}`. */
+  function captured(term: Term, withs: readonly With[] = []): Term {
+    const local = variable(term.loc);
+    const body = [{ ...equation(local, term), withs }];
+    return { kind: "comprehension", of: "set", key: undefined, value: local, body, loc: term.loc };
+  }
+
+  function expandBody(body: Body): Body {
+    const result = body.flatMap(expandExpr);
+    // A body of nothing but print() is true.
+    const first = body[0];
+    return result.length === 0 && first ? trueBody(first.loc) : result;
+  }
+
+  function expandExpr(expr: Expr): Expr[] {
+    const before: Expr[] = [];
+    const withs = expr.withs.map((modifier) => expandWith(modifier, before));
+    const inner: Expr[] = [];
+    const what = expandKind(expr, inner);
+    if (what === undefined) return [];
+    return [...before, ...inner.map((extra) => ({ ...extra, withs })), { ...expr, what, withs }];
+  }
+
+  /** A replacement that names a function stays as it is. */
+  function expandWith(modifier: With, before: Expr[]): With {
+    const name = dottedName(modifier.value);
+    if (name && context.arity(name) >= 0) return modifier;
+    const value = expand(modifier.value, before);
+    if (value.kind === "scalar" || value.kind === "var") return { ...modifier, value };
+    const local = variable(value.loc);
+    before.push(equation(local, value));
+    return { ...modifier, value: local };
+  }
+
+  function expandKind({ what, loc }: Expr, before: Expr[]): ExprKind | undefined {
+    switch (what.kind) {
+      case "term":
+        return { kind: "term", term: expand(what.term, before) };
+      case "call": {
+        if (what.operator.length === 1 && what.operator[0] === "print") {
+          if (!context.printing) return undefined;
+          const items = what.args.map((arg) => captured(arg));
+          return {
+            kind: "call",
+            operator: ["internal", "print"],
+            args: [expand({ kind: "array", items, loc }, before)],
+          };
+        }
+        return { ...what, args: what.args.map((arg) => expand(arg, before)) };
+      }
+      case "every": {
+        const domain = variable(what.domain.loc);
+        before.push(equation(domain, expand(what.domain, before)));
+        return { ...what, domain, body: expandBody(what.body) };
+      }
+      case "not":
+        return { ...what, body: expandBody(what.body) };
+      case "and":
+      case "or":
+        return { ...what, left: expandBody(what.left), right: expandBody(what.right) };
+      case "some":
+      case "someIn":
+        return what;
+    }
+  }
+
+  /** What the head needs is evaluated at the end of the body, so that it holds only variables and constants. */
+  function expandRule(rule: Rule): Rule {
+    const after: Expr[] = [];
+    const { head } = rule;
+    const simple = (term: Term): Term => hoist(expand(term, after), after);
+    const args = head.args?.map(simple);
+    const path = head.path.map(simple);
+    const member = head.member && simple(head.member);
+    const value = simple(head.value);
+    return {
+      ...rule,
+      head: { ...head, args, path, member, value },
+      body: [...expandBody(rule.body), ...after],
+      otherwise: rule.otherwise && expandRule(rule.otherwise),
+    };
+  }
+
+  function hoist(term: Term, after: Expr[]): Term {
+    switch (term.kind) {
+      case "ref":
+      case "comprehension": {
+        const local = variable(term.loc);
+        after.push(equation(local, term));
+        return local;
+      }
+      case "array":
+      case "set":
+        return { ...term, items: term.items.map((item) => hoist(item, after)) };
+      case "object":
+        return { ...term, pairs: term.pairs.map(([key, value]) => [hoist(key, after), hoist(value, after)] as const) };
+      default:
+        return term;
+    }
+  }
+
+  return { rule: expandRule, body: expandBody };
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Looks into values: one member by key, or every member in order. */
+
+import { BigNumber, toSafeInteger } from "./numbers.ts";
+import type { Cont, Eval, Frame, Match } from "./runtime.ts";
+import { isArray, RegoObject, RegoSet, type Value } from "./values.ts";
+
+/** `value[key]`; undefined when there is no such member. A set gives the member itself. */
+export function member(value: Value | undefined, key: Value): Value | undefined {
+  if (value instanceof RegoObject) return value.get(key);
+  if (isArray(value)) {
+    if (typeof key === "number") return value[key];
+    if (!(key instanceof BigNumber)) return undefined;
+    const index = toSafeInteger(key);
+    return index === undefined ? undefined : value[index];
+  }
+  return value instanceof RegoSet ? value.get(key) : undefined;
+}
+
+/** One step of a path: a known key, or a pattern for every key. */
+export type Element = { readonly key: Eval; readonly match?: undefined } | {
+  readonly key?: undefined;
+  readonly match: Match;
+};
+
+/** Gives `then` every value that the path from `index` on leads to. */
+export function walkPath(
+  frame: Frame,
+  value: Value | undefined,
+  path: readonly Element[],
+  index: number,
+  then: Cont,
+): boolean {
+  let current = value;
+  let i = index;
+  for (; i < path.length; i++) {
+    if (current === undefined) return false;
+    const element = path[i] as Element;
+    if (element.match) return walkMembers(frame, current, element.match, path, i + 1, then);
+    const key = element.key(frame);
+    if (key === undefined) return false;
+    current = member(current, key);
+  }
+  return current === undefined ? false : then(frame, current);
+}
+
+function walkMembers(
+  frame: Frame,
+  value: Value,
+  match: Match,
+  path: readonly Element[],
+  next: number,
+  then: Cont,
+): boolean {
+  const { evaluation } = frame;
+  if (isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      if (--evaluation.fuel < 0) evaluation.refuel();
+      if (match(frame, i) && walkPath(frame, value[i], path, next, then)) return true;
+    }
+    return false;
+  }
+  if (value instanceof RegoObject) {
+    for (const key of value.keys()) {
+      if (--evaluation.fuel < 0) evaluation.refuel();
+      if (match(frame, key) && walkPath(frame, value.get(key), path, next, then)) return true;
+    }
+    return false;
+  }
+  if (value instanceof RegoSet) {
+    for (const item of value.values()) {
+      if (--evaluation.fuel < 0) evaluation.refuel();
+      if (match(frame, item) && walkPath(frame, item, path, next, then)) return true;
+    }
+  }
+  return false;
+}
+
+/** Gives `[path, value]` for `root` and everything in it, in the order of walk(). */
+export function walkTree(
+  frame: Frame,
+  root: Value,
+  then: (path: readonly Value[], value: Value) => boolean,
+): boolean {
+  const { evaluation } = frame;
+  const visit = (path: readonly Value[], value: Value): boolean => {
+    evaluation.charge(1 + path.length);
+    if (then(path, value)) return true;
+    evaluation.enter();
+    let stop = false;
+    if (isArray(value)) stop = value.some((item, i) => visit([...path, i], item));
+    else if (value instanceof RegoSet) stop = value.values().some((item) => visit([...path, item], item));
+    else if (value instanceof RegoObject) {
+      stop = value.keys().some((key) => visit([...path, key], value.get(key) as Value));
+    }
+    evaluation.depth--;
+    return stop;
+  };
+  return visit([], root);
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Collects what partial rules give: values and sets at paths, which must not contradict each other. */
+
+import type { RegoLocation } from "./limits.ts";
+import { conflict } from "./runtime.ts";
+import { equalValues, type Key, keyOf, ObjectBuilder, SetBuilder, type Value } from "./values.ts";
+
+type Entry =
+  | { readonly kind: "tree"; readonly tree: PartialTree }
+  | { readonly kind: "set"; readonly set: SetBuilder }
+  | { readonly kind: "value"; readonly value: Value };
+
+export interface PartialTree {
+  /** Puts `value` at `path`. @throws {RegoError} eval_conflict_error when something else is there. */
+  put(path: readonly Value[], value: Value, location?: RegoLocation): void;
+  /** Adds `member` to the set at `path`. @throws {RegoError} eval_conflict_error when no set is there. */
+  add(path: readonly Value[], member: Value, location?: RegoLocation): void;
+  /** The tree at `key`, made if need be. @throws {RegoError} eval_conflict_error when a value is there. */
+  at(key: Value, location?: RegoLocation): PartialTree;
+  build(): Value;
+}
+
+export function createPartialTree(): PartialTree {
+  const entries = new Map<Key, { readonly key: Value; readonly entry: Entry }>();
+
+  function clash(location: RegoLocation | undefined): never {
+    throw conflict("object keys must be unique", location);
+  }
+
+  const tree: PartialTree = {
+    put(path, value, location) {
+      const [key, ...rest] = path as [Value, ...Value[]];
+      if (rest.length > 0) return tree.at(key, location).put(rest, value, location);
+      const known = entries.get(keyOf(key))?.entry;
+      if (known === undefined) entries.set(keyOf(key), { key, entry: { kind: "value", value } });
+      else if (known.kind !== "value" || !equalValues(known.value, value)) clash(location);
+    },
+    add(path, member, location) {
+      const [key, ...rest] = path as [Value, ...Value[]];
+      if (rest.length > 0) return tree.at(key, location).add(rest, member, location);
+      const known = entries.get(keyOf(key))?.entry;
+      if (known === undefined) {
+        const set = new SetBuilder();
+        set.add(member);
+        entries.set(keyOf(key), { key, entry: { kind: "set", set } });
+      } else if (known.kind === "set") known.set.add(member);
+      else clash(location);
+    },
+    at(key, location) {
+      const known = entries.get(keyOf(key))?.entry;
+      if (known?.kind === "tree") return known.tree;
+      if (known !== undefined) clash(location);
+      const inner = createPartialTree();
+      entries.set(keyOf(key), { key, entry: { kind: "tree", tree: inner } });
+      return inner;
+    },
+    build() {
+      const builder = new ObjectBuilder();
+      for (const { key, entry } of entries.values()) {
+        builder.set(
+          key,
+          entry.kind === "value" ? entry.value : entry.kind === "set" ? entry.set.build() : entry.tree.build(),
+        );
+      }
+      return builder.build();
+    },
+  };
+  return tree;
+}

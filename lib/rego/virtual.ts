@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Puts rules and base documents together: everything below a path, and paths that are known only at run time. */
+
+import type { Builtin } from "./builtins/builtin.ts";
+import { baseAt, isShadowed } from "./codegen_data.ts";
+import { generateNode } from "./codegen_rules.ts";
+import { type Element, member, walkPath } from "./lookup.ts";
+import type { Tracer } from "./policy.ts";
+import type { NodeProgram, Program } from "./program.ts";
+import type { RuleNode, RuleTree } from "./rule_tree.ts";
+import type { Cont, Frame, Scope } from "./runtime.ts";
+import { type Key, keyOf, ObjectBuilder, RegoObject, sortValues, type Value } from "./values.ts";
+
+export interface ProgramOptions {
+  readonly tree: RuleTree;
+  readonly data: RegoObject;
+  readonly builtins: ReadonlyMap<string, Builtin>;
+  readonly tracer: Tracer | undefined;
+  arity(operator: readonly string[]): number;
+}
+
+/** Compiles every rule of the tree. */
+export function createProgram(options: ProgramOptions): Program {
+  const { tree } = options;
+  const nodes: NodeProgram[] = [];
+
+  function nodeValue(scope: Scope, node: RuleNode): Value | undefined {
+    if (scope.shadowed !== undefined && isShadowed(scope.shadowed, node)) return baseAt(scope, node);
+    return node.kind === undefined ? extent(scope, node) : nodes[node.index]!.value(scope);
+  }
+
+  /** Rules win over base documents; a package without defined rules is an empty object. */
+  function extent(scope: Scope, node: RuleNode): Value | undefined {
+    const base = baseAt(scope, node);
+    if (scope.shadowed !== undefined && isShadowed(scope.shadowed, node)) return base;
+    if (base !== undefined && !(base instanceof RegoObject)) return base;
+    scope.evaluation.charge(1 + node.children.size);
+    const builder = new ObjectBuilder(base);
+    for (const child of node.children.values()) {
+      const value = nodeValue(scope, child);
+      if (value !== undefined) builder.set(child.path.at(-1) as Value, value);
+    }
+    return builder.build();
+  }
+
+  function walkNode(
+    frame: Frame,
+    node: RuleNode,
+    path: readonly Element[],
+    index: number,
+    then: Cont,
+  ): boolean {
+    const { scope } = frame;
+    const element = path[index];
+    if (element === undefined || node.kind !== undefined) {
+      return walkPath(frame, nodeValue(scope, node), path, index, then);
+    }
+    const base = baseAt(scope, node);
+    if (scope.shadowed !== undefined && isShadowed(scope.shadowed, node)) {
+      return walkPath(frame, base, path, index, then);
+    }
+    if (element.key) {
+      const key = element.key(frame);
+      if (key === undefined) return false;
+      const child = node.children.get(keyOf(key));
+      if (child) return walkNode(frame, child, path, index + 1, then);
+      return walkPath(frame, member(base, key), path, index + 1, then);
+    }
+    const { match } = element;
+    const seen = new Set<Key>();
+    const step = (key: Value): boolean => {
+      scope.evaluation.charge(1);
+      if (!match(frame, key)) return false;
+      const child = node.children.get(keyOf(key));
+      if (child) return walkNode(frame, child, path, index + 1, then);
+      return walkPath(frame, member(base, key), path, index + 1, then);
+    };
+    if (base instanceof RegoObject) {
+      for (const key of base.keys()) {
+        seen.add(keyOf(key));
+        if (step(key)) return true;
+      }
+    } else if (base !== undefined) return walkPath(frame, base, path, index, then);
+    for (const key of childKeys(node)) if (!seen.has(keyOf(key)) && step(key)) return true;
+    return false;
+  }
+
+  const program: Program = {
+    ...options,
+    nodes,
+    walkNode,
+    extent,
+    part: (scope, node) => nodes[node.index]!.value(scope),
+  };
+  for (const node of tree.nodes) nodes.push(generateNode(program, node));
+  return program;
+}
+
+/** In OPA's order. */
+function childKeys(node: RuleNode): Value[] {
+  return sortValues([...node.children.values()].map((child) => child.path.at(-1) as Value));
+}
