@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import manifest from "../deno.json" with { type: "json" };
+import { withSubcommands } from "../lib/cli/command.ts";
 import { parseInvocation } from "../lib/cli/parse.ts";
+import { loadCommands } from "../lib/cli/program.ts";
 import { runPeerctl } from "../lib/testing/peerctl.ts";
 import { withTempDir } from "../lib/testing/temp_dir.ts";
 import { loaders } from "../main.ts";
@@ -22,12 +24,13 @@ Deno.test("every command answers to its name and its aliases, and to nothing els
 });
 
 Deno.test("every command has examples, and each of them is a command line that it takes", async () => {
-  for (const load of new Set(Object.values(loaders))) {
-    const command = (await load()).default;
+  for (const command of withSubcommands(await loadCommands(loaders))) {
     assert.ok(command.examples.length > 0, `${command.name} has no example`);
+    const words = command.name.split(" ");
     for (const example of command.examples) {
-      const [word, ...args] = shellWords(example.command);
-      assert.equal(word, command.name, example.command);
+      const line = shellWords(example.command);
+      const args = line.slice(words.length);
+      assert.deepEqual(line.slice(0, words.length), words, example.command);
       const { problems } = parseInvocation(command, args, {});
       assert.deepEqual(problems.map((problem) => problem.message), [], example.command);
     }
