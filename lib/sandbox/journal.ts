@@ -10,6 +10,19 @@ import { createPrivateDir } from "../net/unix_socket.ts";
 const LAYOUT = 1;
 
 /**
+ * After so many writes the write-ahead log goes into the database and is emptied. Small, for both usually are on a
+ * tmpfs; and emptied, for a log that stays could, when damaged, give old pages next to new ones.
+ */
+const WRITES_PER_CHECKPOINT = 32;
+
+const DAMAGE_HINT =
+  "move journal.db, journal.db-wal and journal.db-shm elsewhere and start caa: it takes over what a relay carries, and " +
+  "deletes the other instances of this node after -orphan-grace";
+
+/** What SQLite says of a file that is not, or no longer, what we wrote. */
+const DAMAGE = /not a database|malformed|already exists|no such (table|column)|unsupported file format/;
+
+/**
  * How far a sandbox is. What is about to be done is written before it is done: `starting` stands before the
  * instance is created and until its agent has answered, `stopping` before the agent path is closed.
  */
@@ -107,7 +120,8 @@ const DELETION_COLUMNS = [
  * Opens the journal in `dir`, which is made 0700 if it is missing. What was committed before a crash is there: a
  * commit is on disk when the method returns (WAL, synchronous=FULL).
  *
- * @throws {PeerctlError} kind "config" when it cannot be opened or is of a later layout, "limit" when the disk is full.
+ * @throws {PeerctlError} kind "config" when it cannot be opened, is damaged or of a later layout, "limit" when the disk
+ * is full. Nothing is guessed from a damaged journal.
  */
 export async function openJournal(dir: string): Promise<Journal> {
   const path = join(dir, "journal.db");
@@ -115,7 +129,7 @@ export async function openJournal(dir: string): Promise<Journal> {
   const database = attempt(path, "open", () => {
     const opened = new DatabaseSync(path);
     try {
-      opened.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+      opened.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;");
       return opened;
     } catch (error) {
       opened.close();
@@ -139,6 +153,8 @@ function prepareTables(database: DatabaseSync, path: string): boolean {
       hint: "go back to that version",
     });
   }
+  const [fault] = database.prepare("PRAGMA quick_check(1)").all().map((row) => String(row["quick_check"]));
+  if (fault !== "ok") throw new Error(`the database is malformed: ${fault}`);
   if (layout === LAYOUT) return false;
   database.exec(`BEGIN; ${TABLES} COMMIT;`);
   return true;
@@ -151,7 +167,19 @@ function journalOf(database: DatabaseSync, path: string, isNew: boolean): Journa
   const removeDeletion = database.prepare("DELETE FROM deletion WHERE sandboxId = ? AND instanceId = ?");
   const allSandboxes = database.prepare("SELECT * FROM sandbox ORDER BY createdMs, id");
   const allDeletions = database.prepare("SELECT * FROM deletion ORDER BY createdMs, sandboxId, instanceId");
-  const write = (what: () => unknown) => void attempt(path, "write", what);
+  let writes = 0;
+
+  function write(what: () => unknown): void {
+    attempt(path, "write", what);
+    if (++writes < WRITES_PER_CHECKPOINT || database.isTransaction) return;
+    writes = 0;
+    try {
+      database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // The log stays and grows; what was written is in it. The next round tries again.
+    }
+  }
+
   return {
     isNew,
     sandboxes: () => attempt(path, "read", () => allSandboxes.all() as unknown as SandboxRow[]),
@@ -160,10 +188,10 @@ function journalOf(database: DatabaseSync, path: string, isNew: boolean): Journa
     removeSandbox: (id) => write(() => removeSandbox.run(id)),
     putDeletion: (row) => write(() => putDeletion.run(...DELETION_COLUMNS.map((column) => row[column]))),
     removeDeletion: ({ sandboxId, instanceId }) => write(() => removeDeletion.run(sandboxId, instanceId)),
-    together(writes) {
+    together(run) {
       write(() => database.exec("BEGIN IMMEDIATE"));
       try {
-        writes();
+        run();
         write(() => database.exec("COMMIT"));
       } catch (error) {
         // A full disk may have ended the transaction already.
@@ -191,6 +219,7 @@ function attempt<T>(path: string, action: "open" | "read" | "write", run: () => 
     throw new PeerctlError(isFull ? "limit" : "config", `Cannot ${action} journal "${path}": ${why}`, {
       cause,
       ...(isFull && { hint: "make room on that file system; pods that run go on meanwhile" }),
+      ...(DAMAGE.test(why) && { hint: DAMAGE_HINT }),
     });
   }
 }
