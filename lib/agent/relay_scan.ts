@@ -58,6 +58,7 @@ export function createRelayScan(options: RelayScanOptions): RelayScan {
   const relays = new Map<string, LiveRelay>();
   const strangers = new Map<string, Stranger>();
   const meeting = new Map<string, Promise<boolean>>();
+  const clearing = new Set<Promise<void>>();
   let looking: Promise<void> | undefined;
 
   async function lookThrough(): Promise<void> {
@@ -86,7 +87,7 @@ export function createRelayScan(options: RelayScanOptions): RelayScan {
       client = await connectRelay({ dir, slot, build, signal: stopping.signal });
       if (!client) {
         strangers.delete(slot);
-        await clearSlot(dir, slot).catch((error) => log.warn("Relay slot could not be cleared", { slot, error }));
+        await clearSlot(dir, slot).catch((error) => logUncleared(slot, error));
         return false;
       }
       const carried = await client.list();
@@ -126,8 +127,17 @@ export function createRelayScan(options: RelayScanOptions): RelayScan {
       if (relay.sandboxIds.size === 0) return log.info("Relay ended", { slot });
       log.error("Relay ended and took its sandboxes along", { slot, sandboxes: relay.sandboxIds.size });
       onLost(slot, [...relay.sandboxIds]);
-    }).finally(() => meet(slot)); // it may have been killed, and left its sockets
+    }).finally(() => clear(slot)); // it may have been killed, and left its sockets
   }
+
+  function clear(slot: string): void {
+    if (stopping.signal.aborted) return;
+    const cleared = clearSlot(dir, slot, { wait: true }).catch((error) => logUncleared(slot, error))
+      .finally(() => clearing.delete(cleared));
+    clearing.add(cleared);
+  }
+
+  const logUncleared = (slot: string, error: unknown) => log.warn("Relay slot could not be cleared", { slot, error });
 
   function remember(slot: string, error: PeerctlError): void {
     const warning = error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
@@ -162,7 +172,7 @@ export function createRelayScan(options: RelayScanOptions): RelayScan {
     async stop() {
       stopping.abort();
       const ends = [...relays.values()].map(({ client }) => (client.disconnect(), client.closed));
-      await Promise.allSettled([...meeting.values(), ...ends]);
+      await Promise.allSettled([...meeting.values(), ...clearing, ...ends]);
     },
   };
 }

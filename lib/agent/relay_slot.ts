@@ -127,14 +127,19 @@ export async function isSlotTaken(dir: string, slot: string): Promise<boolean> {
 /**
  * Removes what a relay that was killed has left in its slot: sockets, and folders in which they were made. A slot that a
  * relay has, or that nobody ever had, is left alone.
+ *
+ * @param o with `wait`, a relay that is just dying may take a moment to let go of its slot.
  */
-export async function clearSlot(dir: string, slot: string): Promise<void> {
+export async function clearSlot(dir: string, slot: string, o: { readonly wait?: boolean } = {}): Promise<void> {
   const paths = relaySlotPaths(dir, slot);
   try {
     // Looked at first without the lock: a relay that just starts must not find it taken again and again.
     if ((await leftIn(paths.folder)).length === 0) return;
     using file = await Deno.open(paths.lock, { read: true, write: true });
-    if (!(await file.tryLock(true))) return;
+    for (let attempt = 1; !(await file.tryLock(true)); attempt++) {
+      if (!o.wait || attempt === LOCK_ATTEMPTS) return;
+      await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
+    }
     for (const path of await leftIn(paths.folder)) await Deno.remove(path, { recursive: true });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;

@@ -46,8 +46,9 @@ Deno.test("clearSlot() removes what a killed relay left, and touches no slot tha
     const names = () => [...Deno.readDirSync(slot.paths.folder)].map(({ name }) => name).sort();
     await clearSlot(dir, "0");
     assert.deepEqual(names(), [".~ab", "control.sock", "lock", "relay.log", "relay.log.1"]);
+    const cleared = clearSlot(dir, "0", { wait: true });
     slot.release();
-    await clearSlot(dir, "0");
+    await cleared;
     assert.deepEqual(names(), ["lock", "relay.log", "relay.log.1"]);
   });
 });
