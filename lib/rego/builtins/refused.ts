@@ -21,6 +21,7 @@ export const refusedBuiltins: ReadonlyMap<string, string> = new Map([
   ["json.verify_schema", NOT_OFFERED],
   ["strings.render_template", NOT_OFFERED],
   ["crypto.x509.", NOT_OFFERED],
+  ["test.sleep", "it belongs to the tests of OPA"],
   ["crypto.parse_private_keys", "it brings private keys into policy values"],
 ]);
 
