@@ -84,6 +84,8 @@ export type Body = readonly Expr[];
 export interface With {
   readonly target: Term;
   readonly value: Term;
+  /** The operator of the function that replaces another; `value` means nothing then. */
+  readonly replacement?: readonly string[];
   readonly loc: RegoLocation;
 }
 

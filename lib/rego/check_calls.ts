@@ -49,14 +49,15 @@ export function createCallChecker(context: CompileContext, tree: RuleTree): Call
       );}
   }
 
-  function checkWith({ target, value, loc }: With): void {
+  function checkWith({ target, replacement, loc }: With): void {
     const name = dottedName(target);
+    if (replacement && context.arity(replacement) < 0) unknown(replacement, operatorName(replacement), loc);
     if (target.kind !== "ref" || name === undefined) {
       context.report("rego_type_error", "with keyword target must be a constant path", loc);
       return;
     }
     if (name[0] === "input") return;
-    if (name[0] === "data") return checkDataTarget(name.slice(1), value, loc);
+    if (name[0] === "data") return checkDataTarget(name.slice(1), replacement, loc);
     const dotted = name.join(".");
     if (refusalOf(dotted) !== undefined) return unknown(name, dotted, loc);
     const builtin = context.builtins.get(dotted);
@@ -68,10 +69,14 @@ export function createCallChecker(context: CompileContext, tree: RuleTree): Call
         `with keyword replacing built-in function: ${dotted} must not be replaced`,
         loc,
       );
-    } else checkReplacement(builtin.args.length, value, loc);
+    } else checkReplacement(builtin.args.length, replacement, loc);
   }
 
-  function checkDataTarget(path: readonly string[], value: Term, loc: RegoLocation): void {
+  function checkDataTarget(
+    path: readonly string[],
+    replacement: readonly string[] | undefined,
+    loc: RegoLocation,
+  ): void {
     let node: RuleNode | undefined = tree.root;
     for (const part of path) {
       if (node !== undefined && node.kind !== undefined) {
@@ -80,13 +85,15 @@ export function createCallChecker(context: CompileContext, tree: RuleTree): Call
       }
       node = node?.children.get(keyOf(part));
     }
-    if (node?.kind === "function") checkReplacement(context.arity(["data", ...path]), value, loc);
+    if (node?.kind === "function") checkReplacement(context.arity(["data", ...path]), replacement, loc);
+    else if (replacement) {
+      context.report("rego_type_error", "with keyword can replace only a function by a function", loc);
+    }
   }
 
   /** A function in place of another takes as many arguments. */
-  function checkReplacement(arity: number, value: Term, loc: RegoLocation): void {
-    const name = dottedName(value);
-    const own = name ? context.arity(name) : -1;
+  function checkReplacement(arity: number, replacement: readonly string[] | undefined, loc: RegoLocation): void {
+    const own = replacement ? context.arity(replacement) : -1;
     if (own >= 0 && own !== arity) {
       context.report("rego_type_error", `with keyword replacement takes ${own} arguments, want ${arity}`, loc);
     }

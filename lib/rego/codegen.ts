@@ -5,7 +5,7 @@ import type { Term } from "./ast.ts";
 import { generateBody } from "./codegen_body.ts";
 import { dataReference } from "./codegen_data.ts";
 import { RegoError } from "./limits.ts";
-import { type Element, member, walkPath } from "./lookup.ts";
+import { type Element, type Look, member, walkPath } from "./lookup.ts";
 import type { Program } from "./program.ts";
 import { conflict, type Cont, type Eval, type Frame, type Match, type Step } from "./runtime.ts";
 import { termVars } from "./term_walk.ts";
@@ -202,13 +202,17 @@ export function generatePath(g: Generator, parts: readonly Term[], bound: Bound)
 }
 
 /** The single value of a path without unknown variables. */
-export function pathReference(base: Eval, path: readonly Element[]): { single: boolean; eval: Eval } {
+export function pathReference(
+  base: Eval,
+  path: readonly Element[],
+  look: Look = member,
+): { single: boolean; eval: Eval } {
   const keys: Eval[] = [];
   for (const { key } of path) if (key) keys.push(key);
   const single = keys.length === path.length;
   if (keys.length === 1) {
     const only = keys[0] as Eval;
-    return { single, eval: (frame) => member(base(frame), only(frame) as Value) };
+    return { single, eval: (frame) => look(base(frame), only(frame) as Value) };
   }
   return {
     single,
@@ -216,7 +220,7 @@ export function pathReference(base: Eval, path: readonly Element[]): { single: b
       let value = base(frame);
       for (let i = 0; i < keys.length && value !== undefined; i++) {
         const key = (keys[i] as Eval)(frame);
-        value = key === undefined ? undefined : member(value, key);
+        value = key === undefined ? undefined : look(value, key);
       }
       return value;
     },

@@ -3,7 +3,7 @@
 
 import type { Term } from "./ast.ts";
 import { type Bound, constantOf, generatePath, type Generator, pathReference, type Reference } from "./codegen.ts";
-import { type Element, member, walkPath } from "./lookup.ts";
+import { baseMember, type Element, walkPath } from "./lookup.ts";
 import type { RuleNode } from "./rule_tree.ts";
 import type { Eval, Frame, Scope } from "./runtime.ts";
 import { keyOf, type Value } from "./values.ts";
@@ -38,14 +38,17 @@ function baseReference(g: Generator, path: readonly Term[], elements: readonly E
   for (; constants < path.length; constants++) {
     const key = constantOf(path[constants] as Term);
     if (key === undefined) break;
-    known = member(known, key);
+    known = baseMember(known, key);
   }
   const rest = elements.slice(constants);
   const prefix = elements.slice(0, constants);
-  const changed = pathReference((frame) => frame.scope.data, prefix).eval;
+  const changed = pathReference((frame) => frame.scope.data, prefix, baseMember).eval;
   // The documents do not change, but `with` may replace them.
   const base: Eval = (frame) => frame.scope.data === data ? known : changed(frame);
-  return { ...pathReference(base, rest), each: (then) => (frame) => walkPath(frame, base(frame), rest, 0, then) };
+  return {
+    ...pathReference(base, rest, baseMember),
+    each: (then) => (frame) => walkPath(frame, base(frame), rest, 0, then, baseMember),
+  };
 }
 
 /** A package, or what is above packages. */
@@ -103,6 +106,6 @@ export function isShadowed(shadowed: ReadonlySet<string>, node: RuleNode): boole
 /** The base document at a node's path. */
 export function baseAt(scope: Scope, node: RuleNode): Value | undefined {
   let value: Value | undefined = scope.data;
-  for (const key of node.path) value = member(value, key);
+  for (const key of node.path) value = baseMember(value, key);
   return value;
 }

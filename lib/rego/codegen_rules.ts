@@ -11,7 +11,7 @@ import { pathName } from "./rule_names.ts";
 import type { PlacedRule, RuleNode } from "./rule_tree.ts";
 import { conflict, type Eval, Frame, type Match, type Scope, type Step, UNDEFINED } from "./runtime.ts";
 import { termVars } from "./term_walk.ts";
-import { equalValues, SetBuilder, type Value } from "./values.ts";
+import { equalValues, RegoSet, SetBuilder, type Value } from "./values.ts";
 
 /** A rule with one value: the value for these arguments, or undefined. */
 type RunValue = (scope: Scope, args: readonly Value[]) => Value | undefined;
@@ -236,6 +236,10 @@ export function addChildren(program: Program, scope: Scope, node: RuleNode, tree
       continue;
     }
     const value = evaluate(scope);
+    if (child.kind === "set" && value instanceof RegoSet) {
+      tree.addAll(key, value);
+      continue;
+    }
     const location: RegoLocation | undefined = child.rules[0]?.rule.head.loc;
     if (value !== undefined) tree.put([key], value, location);
   }

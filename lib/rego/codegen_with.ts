@@ -37,14 +37,17 @@ export function generateWith(g: Generator, expr: Expr, bound: Bound, next: Step,
   };
 }
 
-function generateChange(g: Generator, { target, value, loc }: With, bound: Bound): Change {
+function generateChange(g: Generator, { target, value, replacement, loc }: With, bound: Bound): Change {
   const name = dottedName(target) as string[];
   const isFunction = name && (name[0] !== "input") && g.program.arity(name) >= 0;
   if (isFunction) {
-    const replacement = dottedName(value);
-    if (replacement && g.program.arity(replacement) >= 0) {
+    if (replacement) {
       const { call } = findFunction(g, replacement, loc);
-      const mock: Mock = { operator: replacement, call };
+      // Inside the replacement nothing is replaced: it may call the original.
+      const mock: Mock = {
+        call: ({ evaluation, input, data, shadowed }, args) =>
+          call(new Scope(evaluation, input, data, shadowed, undefined), args),
+      };
       return { kind: "mock", name: operatorName(name), mock: () => mock };
     }
     const evaluate = generateEval(g, value, bound);

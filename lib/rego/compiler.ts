@@ -21,12 +21,17 @@ import type { Module } from "./ast.ts";
 import type { RegoObject, Value } from "./values.ts";
 import { createProgram } from "./virtual.ts";
 
+interface Warning {
+  readonly message: string;
+  readonly location: RegoLocation;
+}
+
 /** What queries are compiled against. */
 export interface Compiled {
   readonly program: Program;
   readonly limits: Limits;
   readonly rules: readonly RuleInfo[];
-  readonly warnings: readonly { readonly message: string; readonly location: RegoLocation }[];
+  readonly warnings: readonly Warning[];
   /** A new one for each query: errors do not mix. */
   context(): CompileContext;
 }
@@ -57,7 +62,6 @@ export function compileModules(
   const flattener = createFlattener(context);
   const expanded = resolved.map(({ package: path, rule }) => ({ package: path, rule: expander.rule(rule) }));
   const draft = buildRuleTree(context, packages, expanded);
-  checkDataConflicts(context, draft.nodes, data);
   const calls = createCallChecker(context, draft);
   for (const { rule } of expanded) calls.rule(rule);
   context.check();
@@ -72,7 +76,7 @@ export function compileModules(
     program,
     limits,
     rules: tree.nodes.flatMap(ruleInfos),
-    warnings: [],
+    warnings: dataConflicts(tree.nodes, data),
     context() {
       const next = newContext();
       for (const [name, arity] of context.functions) next.functions.set(name, arity);
@@ -131,16 +135,18 @@ function moduleGlobals(context: CompileContext, module: Module, names: Map<strin
   return globals;
 }
 
-/** A base document where a rule is would be hidden by it: as OPA, this is refused. */
-function checkDataConflicts(context: CompileContext, nodes: readonly RuleNode[], data: RegoObject): void {
+/** A base document where a rule is, is hidden by it. */
+function dataConflicts(nodes: readonly RuleNode[], data: RegoObject): Warning[] {
+  const warnings: Warning[] = [];
   for (const node of nodes) {
     if (node.kind === undefined) continue;
     let value: Value | undefined = data;
     for (const key of node.path) value = value instanceof Object && "get" in value ? value.get(key) : undefined;
-    if (value === undefined) continue;
-    const loc = (node.rules[0]?.rule ?? node.fallback)?.head.loc;
-    context.report("rego_compile_error", `conflicting rule for data path ${pathName(node.path)} found`, loc);
+    const location = (node.rules[0]?.rule ?? node.fallback)?.head.loc;
+    if (value === undefined || location === undefined) continue;
+    warnings.push({ message: `the rule hides the data document at ${pathName(node.path)}`, location });
   }
+  return warnings;
 }
 
 function ruleInfos(node: RuleNode): RuleInfo[] {

@@ -2,6 +2,7 @@
 /** Takes nested calls apart: each becomes an expression of its own that captures the result in a fresh variable. */
 
 import type { Body, Expr, ExprKind, Rule, Term, With } from "./ast.ts";
+import { refusalOf } from "./builtins/refused.ts";
 import type { CompileContext } from "./compile_context.ts";
 import type { RegoLocation } from "./limits.ts";
 import { trueBody } from "./parser.ts";
@@ -109,7 +110,9 @@ export function createExpander(context: CompileContext): Expander {
   /** A replacement that names a function stays as it is. */
   function expandWith(modifier: With, before: Expr[]): With {
     const name = dottedName(modifier.value);
-    if (name && context.arity(name) >= 0) return modifier;
+    if (name && (context.arity(name) >= 0 || refusalOf(name.join(".")) !== undefined)) {
+      return { ...modifier, value: { kind: "scalar", value: null, loc: modifier.loc }, replacement: name };
+    }
     const value = expand(modifier.value, before);
     if (value.kind === "scalar" || value.kind === "var") return { ...modifier, value };
     const local = variable(value.loc);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Looks into values: one member by key, or every member in order. */
 
-import { BigNumber, toSafeInteger } from "./numbers.ts";
+import { BigNumber, formatNumber, isNumber, toSafeInteger } from "./numbers.ts";
 import type { Cont, Eval, Frame, Match } from "./runtime.ts";
 import { isArray, RegoObject, RegoSet, type Value } from "./values.ts";
 
@@ -17,6 +17,19 @@ export function member(value: Value | undefined, key: Value): Value | undefined 
   return value instanceof RegoSet ? value.get(key) : undefined;
 }
 
+/** A way to look a key up in a value. */
+export type Look = (value: Value | undefined, key: Value) => Value | undefined;
+
+const INDEX = /^(?:0|[1-9][0-9]*)$/;
+
+/** As member(), for base documents: OPA reads them by text, so 2 and "2" are one key there. */
+export function baseMember(value: Value | undefined, key: Value): Value | undefined {
+  const found = member(value, key);
+  if (found !== undefined) return found;
+  if (value instanceof RegoObject && isNumber(key)) return value.get(formatNumber(key));
+  return isArray(value) && typeof key === "string" && INDEX.test(key) ? value[Number(key)] : undefined;
+}
+
 /** One step of a path: a known key, or a pattern for every key. */
 export type Element = { readonly key: Eval; readonly match?: undefined } | {
   readonly key?: undefined;
@@ -30,16 +43,17 @@ export function walkPath(
   path: readonly Element[],
   index: number,
   then: Cont,
+  look: Look = member,
 ): boolean {
   let current = value;
   let i = index;
   for (; i < path.length; i++) {
     if (current === undefined) return false;
     const element = path[i] as Element;
-    if (element.match) return walkMembers(frame, current, element.match, path, i + 1, then);
+    if (element.match) return walkMembers(frame, current, element.match, path, i + 1, then, look);
     const key = element.key(frame);
     if (key === undefined) return false;
-    current = member(current, key);
+    current = look(current, key);
   }
   return current === undefined ? false : then(frame, current);
 }
@@ -51,26 +65,27 @@ function walkMembers(
   path: readonly Element[],
   next: number,
   then: Cont,
+  look: Look,
 ): boolean {
   const { evaluation } = frame;
   if (isArray(value)) {
     for (let i = 0; i < value.length; i++) {
       if (--evaluation.fuel < 0) evaluation.refuel();
-      if (match(frame, i) && walkPath(frame, value[i], path, next, then)) return true;
+      if (match(frame, i) && walkPath(frame, value[i], path, next, then, look)) return true;
     }
     return false;
   }
   if (value instanceof RegoObject) {
     for (const key of value.keys()) {
       if (--evaluation.fuel < 0) evaluation.refuel();
-      if (match(frame, key) && walkPath(frame, value.get(key), path, next, then)) return true;
+      if (match(frame, key) && walkPath(frame, value.get(key), path, next, then, look)) return true;
     }
     return false;
   }
   if (value instanceof RegoSet) {
     for (const item of value.values()) {
       if (--evaluation.fuel < 0) evaluation.refuel();
-      if (match(frame, item) && walkPath(frame, item, path, next, then)) return true;
+      if (match(frame, item) && walkPath(frame, item, path, next, then, look)) return true;
     }
   }
   return false;

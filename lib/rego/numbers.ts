@@ -125,7 +125,7 @@ export function toSafeInteger(value: RegoNumber): number | undefined {
   return typeof key === "number" && Number.isSafeInteger(key) ? key : undefined;
 }
 
-/** -1, 0 or 1, as OPA orders numbers: exactly, but two long fractions that are one double are equal. */
+/** -1, 0 or 1, by the exact values. */
 export function compareNumbers(a: RegoNumber, b: RegoNumber): number {
   if (typeof a === "number" && typeof b === "number") return a < b ? -1 : a > b ? 1 : 0;
   if (numberKey(a) === numberKey(b)) return 0;
@@ -166,13 +166,12 @@ function toDecimal(text: string): Decimal {
   };
 }
 
-/** Fractions are keyed by their double (OPA calls two of them equal when it is the same), integers exactly. */
+/** A JavaScript number where one has exactly this value. */
 function keyOfText(text: string, decimal: Decimal): number | string {
   const double = Number(text);
-  if (decimal.exponent < 0) {
-    if (double === 0 || !Number.isFinite(double)) return `${decimal.digits}e${decimal.exponent}`;
-    return Number.isInteger(double) ? `f${double}` : double;
+  if (Number.isSafeInteger(double) || (Number.isFinite(double) && !Number.isInteger(double))) {
+    const near = toDecimal(String(double));
+    if (near.digits === decimal.digits && near.exponent === decimal.exponent) return double === 0 ? 0 : double;
   }
-  if (Number.isSafeInteger(double)) return double === 0 ? 0 : double;
   return `${decimal.digits}e${decimal.exponent}`;
 }

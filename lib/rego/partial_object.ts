@@ -3,7 +3,7 @@
 
 import type { RegoLocation } from "./limits.ts";
 import { conflict } from "./runtime.ts";
-import { equalValues, type Key, keyOf, ObjectBuilder, SetBuilder, type Value } from "./values.ts";
+import { equalValues, type Key, keyOf, ObjectBuilder, type RegoSet, SetBuilder, type Value } from "./values.ts";
 
 type Entry =
   | { readonly kind: "tree"; readonly tree: PartialTree }
@@ -15,6 +15,8 @@ export interface PartialTree {
   put(path: readonly Value[], value: Value, location?: RegoLocation): void;
   /** Adds `member` to the set at `path`. @throws {RegoError} eval_conflict_error when no set is there. */
   add(path: readonly Value[], member: Value, location?: RegoLocation): void;
+  /** Adds all of `members` to the set at `key`, which there is then even if they are none. */
+  addAll(key: Value, members: RegoSet, location?: RegoLocation): void;
   /** The tree at `key`, made if need be. @throws {RegoError} eval_conflict_error when a value is there. */
   at(key: Value, location?: RegoLocation): PartialTree;
   build(): Value;
@@ -25,6 +27,15 @@ export function createPartialTree(): PartialTree {
 
   function clash(location: RegoLocation | undefined): never {
     throw conflict("object keys must be unique", location);
+  }
+
+  function setAt(key: Value, location: RegoLocation | undefined): SetBuilder {
+    const known = entries.get(keyOf(key))?.entry;
+    if (known?.kind === "set") return known.set;
+    if (known !== undefined) clash(location);
+    const set = new SetBuilder();
+    entries.set(keyOf(key), { key, entry: { kind: "set", set } });
+    return set;
   }
 
   const tree: PartialTree = {
@@ -38,13 +49,11 @@ export function createPartialTree(): PartialTree {
     add(path, member, location) {
       const [key, ...rest] = path as [Value, ...Value[]];
       if (rest.length > 0) return tree.at(key, location).add(rest, member, location);
-      const known = entries.get(keyOf(key))?.entry;
-      if (known === undefined) {
-        const set = new SetBuilder();
-        set.add(member);
-        entries.set(keyOf(key), { key, entry: { kind: "set", set } });
-      } else if (known.kind === "set") known.set.add(member);
-      else clash(location);
+      setAt(key, location).add(member);
+    },
+    addAll(key, members, location) {
+      const set = setAt(key, location);
+      for (const member of members.values()) set.add(member);
     },
     at(key, location) {
       const known = entries.get(keyOf(key))?.entry;

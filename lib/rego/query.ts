@@ -32,7 +32,7 @@ export function compileQuery(compiled: Compiled, text: string): CompiledQuery {
   const { program } = compiled;
   const context = compiled.context();
   const body = createResolver(context, new Map()).query(parseQuery(QUERY_FILE, text, compiled.limits));
-  const captured = captureValues(body);
+  const captured = captureValues(body, context.arity);
   const expanded = createExpander(context).body(captured.body);
   createCallChecker(context, program.tree).body(expanded);
   context.check();
@@ -54,13 +54,14 @@ interface Captured {
 }
 
 /** Gives every expression that has a value a variable for it. */
-function captureValues(body: Body): Captured {
+function captureValues(body: Body, arity: (operator: readonly string[]) => number): Captured {
   const variables = [...bodyVars(body, new Set(), { skipClosures: true })].filter((name) => !/[$#]/.test(name));
   const expressions: { expr: Expr; value: Term | undefined }[] = [];
   const rewritten: Expr[] = [];
   body.forEach((expr, i) => {
     const { what, negated, loc } = expr;
-    const isValue = !negated && (what.kind === "term" || (what.kind === "call" && what.operator[0] !== "eq"));
+    const isCall = what.kind === "call" && what.operator[0] !== "eq" && what.args.length === arity(what.operator);
+    const isValue = !negated && (what.kind === "term" || isCall);
     if (!isValue) {
       expressions.push({ expr, value: undefined });
       rewritten.push(expr);

@@ -3,6 +3,7 @@
 
 import type { Body, CallTerm, Expr, ExprKind, Rule, RuleHead, Term, VarTerm, With } from "./ast.ts";
 import type { CompileContext } from "./compile_context.ts";
+import { refusalOf } from "./builtins/refused.ts";
 import { declaredIn, patternVars } from "./declared.ts";
 import type { RegoLocation } from "./limits.ts";
 
@@ -35,7 +36,7 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
   function within<T>(ahead: ReadonlySet<string>, work: () => T): T {
     const outer = scope;
     const outerKeep = keepNames;
-    if (outer.parent !== undefined) keepNames = false;
+    keepNames = false;
     scope = newScope(outer, ahead);
     try {
       return work();
@@ -65,7 +66,8 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
       const local = s.names.get(name);
       if (local) return { kind: "var", name: local.unique, loc };
       if (s.ahead.has(name)) {
-        s.seen.add(name);
+        // A closure above the declaration means a variable of its own.
+        scope.seen.add(name);
         return term;
       }
     }
@@ -151,7 +153,8 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
   /** A builtin named as a replacement is written like a reference to an unknown variable. */
   function resolveValue(value: Term): Term {
     const parts = value.kind === "var" ? [value.name] : dottedName(value);
-    if (parts && context.builtins.has(parts.join("."))) {
+    const dotted = parts?.join(".") ?? "";
+    if (parts && (context.builtins.has(dotted) || refusalOf(dotted) !== undefined)) {
       const name = parts[0] as string;
       let isLocal = false;
       for (let s: Scope | undefined = scope; s; s = s.parent) isLocal ||= s.names.has(name) || s.ahead.has(name);

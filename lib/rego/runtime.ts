@@ -90,7 +90,7 @@ export class Evaluation implements BuiltinContext {
 /** What a `with` puts in place of a function. */
 export type Mock =
   | { readonly value: Value }
-  | { readonly operator: readonly string[]; call(scope: Scope, args: readonly Value[]): Value | undefined };
+  | { call(scope: Scope, args: readonly Value[]): Value | undefined };
 
 /** Marks in a cache that a rule is undefined. */
 export const UNDEFINED: unique symbol = Symbol("undefined");

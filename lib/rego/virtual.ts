@@ -4,7 +4,7 @@
 import type { Builtin } from "./builtins/builtin.ts";
 import { baseAt, isShadowed } from "./codegen_data.ts";
 import { generateNode } from "./codegen_rules.ts";
-import { type Element, member, walkPath } from "./lookup.ts";
+import { baseMember, type Element, walkPath } from "./lookup.ts";
 import type { Tracer } from "./policy.ts";
 import type { NodeProgram, Program } from "./program.ts";
 import type { RuleNode, RuleTree } from "./rule_tree.ts";
@@ -57,14 +57,14 @@ export function createProgram(options: ProgramOptions): Program {
     }
     const base = baseAt(scope, node);
     if (scope.shadowed !== undefined && isShadowed(scope.shadowed, node)) {
-      return walkPath(frame, base, path, index, then);
+      return walkPath(frame, base, path, index, then, baseMember);
     }
     if (element.key) {
       const key = element.key(frame);
       if (key === undefined) return false;
       const child = node.children.get(keyOf(key));
       if (child) return walkNode(frame, child, path, index + 1, then);
-      return walkPath(frame, member(base, key), path, index + 1, then);
+      return walkPath(frame, baseMember(base, key), path, index + 1, then, baseMember);
     }
     const { match } = element;
     const seen = new Set<Key>();
@@ -73,14 +73,14 @@ export function createProgram(options: ProgramOptions): Program {
       if (!match(frame, key)) return false;
       const child = node.children.get(keyOf(key));
       if (child) return walkNode(frame, child, path, index + 1, then);
-      return walkPath(frame, member(base, key), path, index + 1, then);
+      return walkPath(frame, baseMember(base, key), path, index + 1, then, baseMember);
     };
     if (base instanceof RegoObject) {
       for (const key of base.keys()) {
         seen.add(keyOf(key));
         if (step(key)) return true;
       }
-    } else if (base !== undefined) return walkPath(frame, base, path, index, then);
+    } else if (base !== undefined) return walkPath(frame, base, path, index, then, baseMember);
     for (const key of childKeys(node)) if (!seen.has(keyOf(key)) && step(key)) return true;
     return false;
   }
