@@ -17,7 +17,7 @@ export interface CaaNode {
   readonly podsDir: string;
   /** The one that runs now, or ran last. */
   readonly caa: PeerctlProcess;
-  /** Starts caa again with the same flags; the one before must have ended. */
+  /** Starts caa again with the same flags, of the build under test; the one before must have ended. */
   restart(): Promise<void>;
   /** What agents were asked so far, those of pod VMs that are gone included. */
   requests(): Promise<AgentRequest[]>;
@@ -40,17 +40,21 @@ export const POD_ANNOTATIONS: Readonly<Record<string, string>> = {
   "io.katacontainers.config.hypervisor.cc_init_data": "",
 };
 
-/** Starts caa with more flags from `flags`, which may put files into the directory, and runs `body`. */
+/**
+ * Starts caa with more flags from `flags`, which may put files into the directory, and runs `body`. With `mainFile` the
+ * first caa is of another build.
+ */
 export function withCaaNode(
   flags: (dir: string) => Promise<string[]> | string[],
   body: (node: CaaNode) => Promise<void>,
+  first: { readonly mainFile?: string } = {},
 ): Promise<void> {
   return withTempDir(async (dir) => {
     const socket = join(dir, "h.sock"), podsDir = join(dir, "pods"), record = join(dir, "record.jsonl");
     const args = ["caa", "process", "-socket", socket, "-pods-dir", podsDir];
     args.push("-agent-command", await goAgentCommand({ record }), ...await flags(dir));
-    const start = () => startPeerctl(args, { env: { PROBE_PORT: "0" } });
-    let caa = start();
+    const start = (o: { readonly mainFile?: string } = {}) => startPeerctl(args, { env: { PROBE_PORT: "0" }, ...o });
+    let caa = start(first);
     const node: CaaNode = {
       dir,
       socket,
