@@ -22,7 +22,7 @@ export const conversions = family({
     if (typeof value !== "string") throw typeError(1, value, "null", "boolean", "number", "string");
     chargeText(context, value.length);
     if (/^[+-]*(?:inf|infinity|nan)$/i.test(value)) throw typeError(1, value, "valid number string");
-    return parseNumber(value) ?? looseNumber(value);
+    return Number.isFinite(Number(value)) ? parseNumber(value) ?? looseNumber(value) : looseNumber(value);
   },
 });
 

@@ -16,6 +16,7 @@ import {
 } from "./builtin.ts";
 import { goJson, type Indentation } from "./json_text.ts";
 import { chargeText, objectOperand, reserveText, stringOperand } from "./operands.ts";
+import { quote } from "./text.ts";
 
 export const json = family(
   {
@@ -92,7 +93,7 @@ function indentationOperand(args: readonly Value[]): Indentation | undefined {
         break;
       default:
         if (typeof key !== "string") throw operandError(2, "failed to stringify a key");
-        throw operandError(2, `object contained unknown key ${key}`);
+        throw operandError(2, `object contained unknown key ${quote(key)}`);
     }
   }
   return pretty ?? implied ? { prefix, indent } : undefined;

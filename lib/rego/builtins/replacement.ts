@@ -4,7 +4,7 @@
 import type { RegoObject } from "../values.ts";
 import { type BuiltinContext, family, objectType, operandError, stringType } from "./builtin.ts";
 import { chargeText, objectOperand, reserveText, stringOperand } from "./operands.ts";
-import { codePointCount } from "./text.ts";
+import { fromBytes, isAscii, toBytes } from "./text.ts";
 
 export const replacement = family(
   {
@@ -16,10 +16,7 @@ export const replacement = family(
       const old = stringOperand(args, 2);
       const fresh = stringOperand(args, 3);
       chargeText(context, text.length);
-      if (old === "") {
-        reserveText(context, text.length + (codePointCount(text) + 1) * fresh.length);
-        return text === "" ? fresh : fresh + [...text].map((character) => character + fresh).join("");
-      }
+      if (old === "") return replaceAll(context, [["", fresh]], text);
       let count = 0;
       for (let at = text.indexOf(old); at >= 0; at = text.indexOf(old, at + old.length)) count++;
       if (count === 0) return text;
@@ -47,17 +44,33 @@ function patternsOf(patterns: RegoObject): readonly (readonly [string, string])[
 
 /**
  * At every place the first pattern (in the order of the keys) that fits is replaced; the text goes on behind it.
- * An empty pattern fits where no other does, once before each code point and at the end (Go: strings.NewReplacer).
+ * An empty pattern fits once before every byte and at the end, as in Go (strings.NewReplacer), even inside a
+ * character of several bytes.
  */
 function replaceAll(context: BuiltinContext, patterns: readonly (readonly [string, string])[], text: string): string {
+  const empty = patterns.find(([old]) => old === "")?.[1];
+  if (empty === undefined || isAscii(text)) return replaceUnits(context, patterns, empty, text);
+  const split = patterns.map(([old, fresh]) => [bytewise(old), fresh] as const);
+  return fromBytes(toBytes(replaceUnits(context, split, empty, bytewise(text))));
+}
+
+/** The text with every byte beyond ASCII as a character of its own. */
+function bytewise(text: string): string {
+  return isAscii(text)
+    ? text
+    : Array.from(toBytes(text), (byte) => String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte)).join("");
+}
+
+function replaceUnits(
+  context: BuiltinContext,
+  patterns: readonly (readonly [string, string])[],
+  empty: string | undefined,
+  text: string,
+): string {
   const byFirst = new Map<string, (readonly [string, string])[]>();
-  let empty: string | undefined;
   for (const pattern of patterns) {
-    if (pattern[0] === "") empty = pattern[1];
-    else {
-      const first = pattern[0].charAt(0);
-      byFirst.set(first, [...byFirst.get(first) ?? [], pattern]);
-    }
+    const first = pattern[0].charAt(0);
+    if (first !== "") byFirst.set(first, [...byFirst.get(first) ?? [], pattern]);
   }
   const parts: string[] = [];
   let length = 0;
@@ -68,27 +81,27 @@ function replaceAll(context: BuiltinContext, patterns: readonly (readonly [strin
   };
   let copied = 0;
   let index = 0;
-  /** An empty pattern does not fit again right behind another match. */
-  let justMatched = false;
+  /** The empty pattern does not fit twice in one place. */
+  let filled = false;
   while (index <= text.length) {
-    const candidates = byFirst.get(text.charAt(index)) ?? [];
+    if (empty !== undefined && !filled) {
+      write(text.slice(copied, index));
+      write(empty);
+      copied = index;
+      filled = true;
+      continue;
+    }
+    filled = false;
+    const candidates = index < text.length ? byFirst.get(text.charAt(index)) ?? [] : [];
     context.charge(1 + candidates.length);
-    const match = index < text.length ? candidates.find(([old]) => text.startsWith(old, index)) : undefined;
+    const match = candidates.find(([old]) => text.startsWith(old, index));
     if (match) {
       write(text.slice(copied, index));
       write(match[1]);
       index += match[0].length;
       copied = index;
-      justMatched = true;
-      continue;
-    }
-    if (empty !== undefined && !justMatched) {
-      write(text.slice(copied, index));
-      write(empty);
-      copied = index;
-    }
-    justMatched = false;
-    index += (text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1;
+    } else index++;
+    if (index > text.length) break;
   }
   write(text.slice(copied));
   reserveText(context, length);

@@ -4,6 +4,7 @@
 import type { Value } from "../values.ts";
 import { anyType, booleanType, builtinError, family, numberType, stringType } from "./builtin.ts";
 import { chargeText, stringOperand } from "./operands.ts";
+import { quote } from "./text.ts";
 
 export const semver = family(
   {
@@ -26,7 +27,9 @@ export const semver = family(
       chargeText(context, texts[0].length + texts[1].length);
       const [a, b] = texts.map((text, index) => {
         const version = parse(text);
-        if (!version) throw builtinError(`operand ${index + 1}: string ${text.slice(0, 100)} is not a valid SemVer`);
+        if (!version) {
+          throw builtinError(`operand ${index + 1}: string ${quote(text.slice(0, 100))} is not a valid SemVer`);
+        }
         return version;
       }) as [Version, Version];
       for (const [index, number] of a.core.entries()) {

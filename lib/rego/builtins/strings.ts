@@ -236,7 +236,8 @@ function mapCase(text: string, map: (character: string) => string): string {
   const parts: string[] = [];
   for (const character of text) {
     const mapped = map(character);
-    if (character === "\u0130") parts.push("i");
+    // Of the several code points of a small dotted I, Go has the letter.
+    if (character === "\u0130" && mapped !== character) parts.push("i");
     else parts.push([...mapped].length === 1 ? mapped : character);
   }
   return parts.join("");

@@ -56,7 +56,7 @@ export function zoneOf(name: string): Zone {
   const sameButCase = resolved !== name && resolved.toLowerCase() === name.toLowerCase();
   if (!/^[A-Z][\w+-]*(?:\/[A-Z][\w+-]*)*$/.test(name) || sameButCase) throw unknownZone(name);
   const offsetAt = (seconds: number) => offsetIn(format, seconds);
-  return { name, offsetAt, abbreviationAt: (seconds) => abbreviation(name, seconds, offsetAt(seconds)) };
+  return { name, offsetAt, abbreviationAt: (seconds) => abbreviation(name, seconds, offsetAt) };
 }
 
 function unknownZone(name: string) {
@@ -72,18 +72,31 @@ function offsetIn(format: Intl.DateTimeFormat, seconds: number): number {
   return local - seconds;
 }
 
-function abbreviation(name: string, seconds: number, offset: number): string {
-  for (const locale of ABBREVIATING) {
-    const parts = new Intl.DateTimeFormat(locale, { timeZone: name, timeZoneName: "short" }).formatToParts(
-      seconds * 1000,
-    );
-    const text = parts.find((part) => part.type === "timeZoneName")?.value ?? "";
-    if (/^[A-Z]{3,5}$/.test(text)) return text;
-  }
+/** Seconds of 28 years, after which dates fall on the same weekdays again. */
+const CALENDAR_CYCLE = 883_612_800;
+
+function abbreviation(name: string, seconds: number, offsetAt: (seconds: number) => number): string {
+  const offset = offsetAt(seconds);
+  // Before zones had standard times their offsets were those of the sun.
+  if (offset % 60 !== 0) return "LMT";
+  let at = seconds;
+  // Intl has names from 1970 on; the same season with the same offset has the same name.
+  while (at < 0) at += CALENDAR_CYCLE;
+  const named = offsetAt(at) === offset ? shortName(name, at) : undefined;
+  if (named !== undefined) return named;
   const magnitude = Math.abs(offset);
   const hours = String(Math.floor(magnitude / 3600)).padStart(2, "0");
   const minutes = Math.floor(magnitude % 3600 / 60);
   return `${offset < 0 ? "-" : "+"}${hours}${minutes === 0 ? "" : String(minutes).padStart(2, "0")}`;
+}
+
+function shortName(name: string, seconds: number): string | undefined {
+  for (const locale of ABBREVIATING) {
+    const format = new Intl.DateTimeFormat(locale, { timeZone: name, timeZoneName: "short" });
+    const text = format.formatToParts(seconds * 1000).find((part) => part.type === "timeZoneName")?.value ?? "";
+    if (/^[A-Z]{3,5}$/.test(text)) return text;
+  }
+  return undefined;
 }
 
 /** Days from 1970-01-01 to a date of the proleptic Gregorian calendar; month and day may be out of range. */

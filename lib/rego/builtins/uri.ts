@@ -49,8 +49,17 @@ function cut(text: string, mark: string): [before: string, after: string | undef
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }
 
+/** @throws {RegoBuiltinError} that names the text and what is wrong with it. */
 function parseUri(text: string): UriParts {
-  const fail = (why: string) => builtinError(`parse ${quote(text.slice(0, 200))}: ${why}`);
+  try {
+    return uriParts(text, builtinError);
+  } catch (error) {
+    if (!(error instanceof RegoBuiltinError)) throw error;
+    throw builtinError(`parse ${quote(text.slice(0, 200))}: ${error.message}`);
+  }
+}
+
+function uriParts(text: string, fail: (why: string) => RegoBuiltinError): UriParts {
   // deno-lint-ignore no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(text)) throw fail("net/url: invalid control character in URL");
   const [main, fragment = ""] = cut(text, "#");

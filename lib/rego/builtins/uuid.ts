@@ -70,7 +70,7 @@ function describe(bytes: Uint8Array): Value {
   if (version !== 1 && version !== 2) return builder.build();
   const field = (from: number, to: number) => BigInt(`0x${hex(bytes.subarray(from, to))}`);
   const ticks = field(0, 4) | (field(4, 6) << 32n) | ((field(6, 8) & 0xfffn) << 48n);
-  builder.set("time", fromBigInt((ticks - GREGORIAN_OFFSET) * 100n));
+  builder.set("time", fromBigInt(BigInt.asIntN(64, (ticks - GREGORIAN_OFFSET) * 100n)));
   builder.set("nodeid", hex(bytes.subarray(10)).replace(/..(?=.)/g, "$&-"));
   builder.set("macvariables", `${at(10) & 2 ? "local" : "global"}:${at(10) & 1 ? "multicast" : "unicast"}`);
   builder.set("clocksequence", Number(field(8, 10) & 0x3fffn));

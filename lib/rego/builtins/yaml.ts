@@ -74,12 +74,15 @@ export function readYaml(context: BuiltinContext, text: string): Value {
   if (!Array.isArray(documents) || documents.length === 0) return null;
   for (const document of documents) {
     const [error] = document.errors;
+    if (document.directives.yaml.explicit && document.directives.yaml.version !== "1.1") {
+      throw builtinError("yaml: found incompatible YAML document");
+    }
     if (error) throw builtinError(`yaml: ${error.message.split("\n")[0]?.replace(/:$/, "")}`);
   }
   const document = documents[0] as Document.Parsed;
   const { contents } = document;
   if (contents === null) return null;
-  return convert({ context, document, room: context.limits.maxNesting }, contents);
+  return convert({ context, document, room: context.limits.maxNesting, open: new Set() }, contents);
 }
 
 /** Refuses what would nest flow collections, or block ones by indentation, too deeply for a recursive parser. */
@@ -104,6 +107,8 @@ interface Reading {
   readonly document: Document.Parsed;
   /** Levels that may still follow. */
   readonly room: number;
+  /** The aliased nodes that are being read. */
+  readonly open: Set<unknown>;
 }
 
 function convert(reading: Reading, node: Node | ParsedNode | null | undefined): Value {
@@ -113,7 +118,11 @@ function convert(reading: Reading, node: Node | ParsedNode | null | undefined): 
   if (isAlias(node)) {
     const target = node.resolve(reading.document);
     if (target === undefined) throw builtinError(`yaml: unknown anchor '${node.source}' referenced`);
-    return convert(deeper, target as Node);
+    if (reading.open.has(target)) throw builtinError(`yaml: anchor '${node.source}' value contains itself`);
+    reading.open.add(target);
+    const value = convert(deeper, target as Node);
+    reading.open.delete(target);
+    return value;
   }
   if (isSeq(node)) {
     reserveElements(reading.context, node.items.length);

@@ -72,7 +72,7 @@ function double(text: string): Resolved {
 
 /** True when go-yaml writes the string without quotes as far as its meaning goes. */
 export function readsAsString(text: string): boolean {
-  return resolveScalar(text).tag === "str" &&
+  return (text === "<<" || resolveScalar(text).tag === "str") &&
     !/^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$/.test(text) &&
     !/^(?:y|Y|yes|Yes|YES|on|On|ON|n|N|no|No|NO|off|Off|OFF)$/.test(text);
 }

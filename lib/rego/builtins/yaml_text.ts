@@ -3,7 +3,7 @@
 
 import { isNumber, numberKey, type RegoNumber, toBigInt, toDouble } from "../numbers.ts";
 import { isArray, RegoSet, type Value } from "../values.ts";
-import type { BuiltinContext } from "./builtin.ts";
+import { type BuiltinContext, builtinError } from "./builtin.ts";
 import { formatFloat, SHORTEST } from "./go_float.ts";
 import { sortedMembers } from "./json_text.ts";
 import { reserveText } from "./operands.ts";
@@ -43,18 +43,13 @@ function appendNode(value: Value, indent: string, write: Write, inline: boolean)
   if (members.length === 0) return write("{}\n");
   for (const [index, [key, member]] of members.entries()) {
     if (index > 0 || !inline) write(indent);
-    const text = keyText(key);
-    // A key too long for one line is written as an explicit one (libyaml: 128 bytes).
-    write(text.length > MAX_SIMPLE_KEY ? `? ${text}\n${indent}:` : `${text}:`);
-    if (isFilled(member)) {
-      write("\n");
-      const deeper = `${indent}  `;
-      write(deeper);
-      appendNode(member, deeper, write, true);
-    } else {
-      write(" ");
-      appendNode(member, `${indent}  `, write, true);
-    }
+    const deeper = `${indent}  `;
+    const text = scalarText(key, deeper);
+    // A key that is too long, or has lines, is written as an explicit one.
+    const explicit = key.includes("\n") || text.length > MAX_SIMPLE_KEY;
+    write(explicit ? `? ${text}\n${indent}:` : `${text}:`);
+    write(isFilled(member) && !explicit ? `\n${deeper}` : " ");
+    appendNode(member, deeper, write, true);
   }
 }
 
@@ -75,16 +70,18 @@ function numberText(value: RegoNumber): string {
   return formatFloat(typeof key === "number" ? key : toDouble(value), "g", SHORTEST);
 }
 
-function keyText(key: string): string {
-  return key.includes("\n") ? doubleQuoted(key) : scalarText(key, "");
-}
+/** Characters that go-yaml does not let through when it reads the JSON text it starts from. */
+const UNREADABLE = /[\u007f-\u0084\u0086-\u009f\ufeff\ufffe\uffff]/;
 
 function scalarText(text: string, indent: string): string {
+  if (UNREADABLE.test(text)) throw builtinError("yaml: control characters are not allowed");
   if (text.includes("\n")) {
     return literalAllowed(text) ? literal(text, indent === "" ? "  " : indent) : doubleQuoted(text);
   }
   if (!readsAsString(text) || !text.isWellFormed()) return doubleQuoted(text);
-  if (!isPrintable(text)) return doubleQuoted(text);
+  if (!isPrintable(text)) {
+    return BREAKS.test(text) && singleAllowed(text) ? `'${text.replaceAll("'", "''")}'` : doubleQuoted(text);
+  }
   return plainAllowed(text) ? text : `'${text.replaceAll("'", "''")}'`;
 }
 
@@ -96,9 +93,18 @@ function plainAllowed(text: string): boolean {
   return !/^[-?:](?:[ \t]|$)|:(?:[ \t]|$)|[ \t]#/.test(text);
 }
 
-/** Printable in YAML, without the tab and the byte order mark, which ask for double quotes. */
+/** What libyaml writes as it is: not tabs, the byte order mark, or what lies beyond U+FFFF. */
 function isPrintable(text: string): boolean {
-  return /^[\n\x20-\x7e\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]*$/u.test(text);
+  return /^[\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]*$/u.test(text);
+}
+
+/** Breaks other than a line feed, which JSON text may hold as they are. */
+const BREAKS = /[\u0085\u2028\u2029]/;
+
+/** With such breaks in it, a text may stand in single quotes unless a space is next to one. */
+function singleAllowed(text: string): boolean {
+  return isPrintable(text.replace(/[\u0085\u2028\u2029]/g, "")) &&
+    !/ [\u0085\u2028\u2029]|[\u0085\u2028\u2029] /.test(text);
 }
 
 function literalAllowed(text: string): boolean {
