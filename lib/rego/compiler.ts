@@ -2,13 +2,15 @@
 /** From modules to a program: the stages in their order, each over all modules. */
 
 import type { Body, Rule } from "./ast.ts";
+import { RegoBuiltinError } from "./builtins/builtin.ts";
 import { builtins } from "./builtins/table.ts";
 import { createCallChecker } from "./check_calls.ts";
 import { type CompileContext, createCompileContext } from "./compile_context.ts";
 import { createFlattener } from "./dynamics.ts";
 import { createExpander } from "./expand.ts";
 import { type Limits, RegoError, type RegoLocation } from "./limits.ts";
-import { parseModule } from "./parser.ts";
+import { readMetadata, type RuleMetadata } from "./metadata.ts";
+import { type ParsedModule, parseModule } from "./parser.ts";
 import type { CompileOptions, RegoModule, RuleInfo } from "./policy.ts";
 import type { Program } from "./program.ts";
 import { checkRecursion } from "./recursion.ts";
@@ -19,6 +21,7 @@ import { createSafety } from "./safety.ts";
 import { eachTerm } from "./term_walk.ts";
 import type { Module } from "./ast.ts";
 import type { RegoObject, Value } from "./values.ts";
+import { Evaluation } from "./runtime.ts";
 import { createProgram } from "./virtual.ts";
 
 interface Warning {
@@ -46,11 +49,17 @@ export function compileModules(
   const context = newContext();
   const parsed = parseAll(modules, limits);
   const names = ruleNames(parsed);
+  const metadata = usesMetadata(modules) ? readMetadata(parsed, yamlReader(limits)) : undefined;
+  const annotated = new Map<Rule, RuleMetadata>();
   const resolved: PackagedRule[] = [];
   for (const module of parsed) {
     const globals = moduleGlobals(context, module, names);
     const resolver = createResolver(context, globals);
-    for (const rule of module.rules) resolved.push({ package: module.package, rule: resolver.rule(rule) });
+    for (const written of module.rules) {
+      const rule = resolver.rule(written);
+      if (metadata) annotated.set(rule, metadata.of(module, written));
+      resolved.push({ package: module.package, rule });
+    }
   }
   context.check();
   const packages = parsed.map((module) => ({ package: module.package, loc: module.packageLoc }));
@@ -60,7 +69,10 @@ export function compileModules(
   const expander = createExpander(context);
   const safety = createSafety(context);
   const flattener = createFlattener(context);
-  const expanded = resolved.map(({ package: path, rule }) => ({ package: path, rule: expander.rule(rule) }));
+  const expanded = resolved.map(({ package: path, rule }) => ({
+    package: path,
+    rule: expander.rule(rule, annotated.get(rule)),
+  }));
   const draft = buildRuleTree(context, packages, expanded);
   const calls = createCallChecker(context, draft);
   for (const { rule } of expanded) calls.rule(rule);
@@ -86,8 +98,8 @@ export function compileModules(
 }
 
 /** Every module is read, so that all their errors are told at once. */
-function parseAll(modules: readonly RegoModule[], limits: Limits): Module[] {
-  const parsed: Module[] = [];
+function parseAll(modules: readonly RegoModule[], limits: Limits): ParsedModule[] {
+  const parsed: ParsedModule[] = [];
   const errors: RegoError[] = [];
   for (const { path, text } of modules) {
     try {
@@ -99,6 +111,25 @@ function parseAll(modules: readonly RegoModule[], limits: Limits): Module[] {
   }
   if (errors.length > 0) throw new RegoError(errors.flatMap(({ diagnostics }) => diagnostics));
   return parsed;
+}
+
+/** Comments are read only when somebody asks for them: as in OPA, a wrong block hurts nobody else. */
+function usesMetadata(modules: readonly RegoModule[]): boolean {
+  return modules.some(({ text }) => text.includes("rego.metadata."));
+}
+
+function yamlReader(limits: Limits): (text: string) => Value | undefined {
+  const unmarshal = builtins.get("yaml.unmarshal");
+  const random = (bytes: number) => new Uint8Array(bytes);
+  const evaluation = new Evaluation({ limits, clock: () => 0n, random, strict: false, print: undefined });
+  return (text) => {
+    try {
+      return unmarshal?.call(evaluation, [text]);
+    } catch (error) {
+      if (error instanceof RegoBuiltinError) return undefined;
+      throw error;
+    }
+  };
 }
 
 /** The first names of all rules, by package. */

@@ -5,20 +5,30 @@ import type { Body, Expr, ExprKind, Rule, Term, With } from "./ast.ts";
 import { refusalOf } from "./builtins/refused.ts";
 import type { CompileContext } from "./compile_context.ts";
 import type { RegoLocation } from "./limits.ts";
+import type { RuleMetadata } from "./metadata.ts";
 import { trueBody } from "./parser.ts";
 import { dottedName } from "./resolve.ts";
+import type { Value } from "./values.ts";
 
 export interface Expander {
-  rule(rule: Rule): Rule;
+  /** `metadata` is what the rule's annotations are. */
+  rule(rule: Rule, metadata?: RuleMetadata): Rule;
   body(body: Body): Body;
 }
 
 /** A call with one argument more than its arity unifies that argument with the result. */
 export function createExpander(context: CompileContext): Expander {
+  let current: RuleMetadata | undefined;
   const variable = (loc: RegoLocation): Term => ({ kind: "var", name: context.fresh(), loc });
 
   function makeExpr(what: ExprKind, loc: RegoLocation): Expr {
     return { what, negated: false, withs: [], loc, text: "", generated: true };
+  }
+
+  /** The answer of rego.metadata.rule() and rego.metadata.chain(), which is known now. */
+  function metadataOf(operator: readonly string[]): Value | undefined {
+    if (operator[0] !== "rego" || operator[1] !== "metadata" || operator.length !== 3) return undefined;
+    return operator[2] === "rule" ? current?.rule : operator[2] === "chain" ? current?.chain : undefined;
   }
 
   function equation(left: Term, right: Term): Expr {
@@ -32,6 +42,8 @@ export function createExpander(context: CompileContext): Expander {
       case "var":
         return term;
       case "call": {
+        const constant = metadataOf(term.operator);
+        if (constant !== undefined) return { kind: "scalar", value: constant, loc: term.loc };
         const args = term.args.map((arg) => expand(arg, before));
         const result = variable(term.loc);
         before.push(makeExpr({ kind: "call", operator: term.operator, args: [...args, result] }, term.loc));
@@ -125,6 +137,8 @@ export function createExpander(context: CompileContext): Expander {
       case "term":
         return { kind: "term", term: expand(what.term, before) };
       case "call": {
+        const constant = metadataOf(what.operator);
+        if (constant !== undefined) return { kind: "term", term: { kind: "scalar", value: constant, loc } };
         if (what.operator.length === 1 && what.operator[0] === "print") {
           if (!context.printing) return undefined;
           const items = what.args.map((arg) => captured(arg));
@@ -187,5 +201,11 @@ export function createExpander(context: CompileContext): Expander {
     }
   }
 
-  return { rule: expandRule, body: expandBody };
+  return {
+    rule(rule, metadata) {
+      current = metadata;
+      return expandRule(rule);
+    },
+    body: expandBody,
+  };
 }

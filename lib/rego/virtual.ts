@@ -29,15 +29,20 @@ export function createProgram(options: ProgramOptions): Program {
     return node.kind === undefined ? extent(scope, node) : nodes[node.index]!.value(scope);
   }
 
-  /** Rules win over base documents; a package without defined rules is an empty object. */
+  /** The rules at and below a path, merged with the base documents there. */
   function extent(scope: Scope, node: RuleNode): Value | undefined {
     const base = baseAt(scope, node);
     if (scope.shadowed !== undefined && isShadowed(scope.shadowed, node)) return base;
-    if (base !== undefined && !(base instanceof RegoObject)) return base;
+    const rules = leaves(scope, node);
+    return base === undefined ? rules : merge(scope, base, rules);
+  }
+
+  /** A package without defined rules is an empty object. */
+  function leaves(scope: Scope, node: RuleNode): Value {
     scope.evaluation.charge(1 + node.children.size);
-    const builder = new ObjectBuilder(base);
+    const builder = new ObjectBuilder();
     for (const child of node.children.values()) {
-      const value = nodeValue(scope, child);
+      const value = child.kind === undefined ? leaves(scope, child) : nodeValue(scope, child);
       if (value !== undefined) builder.set(child.path.at(-1) as Value, value);
     }
     return builder.build();
@@ -94,6 +99,18 @@ export function createProgram(options: ProgramOptions): Program {
   };
   for (const node of tree.nodes) nodes.push(generateNode(program, node));
   return program;
+}
+
+/** As OPA: of two values that are not both objects, that of the base documents stays. */
+function merge(scope: Scope, base: Value, rules: Value): Value {
+  if (!(base instanceof RegoObject) || !(rules instanceof RegoObject)) return base;
+  scope.evaluation.charge(base.size + rules.size);
+  const builder = new ObjectBuilder(base);
+  for (const [key, value] of rules.entries()) {
+    const below = base.get(key);
+    builder.set(key, below === undefined ? value : merge(scope, below, value));
+  }
+  return builder.build();
 }
 
 /** In OPA's order. */
