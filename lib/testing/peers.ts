@@ -25,6 +25,7 @@ const OPA_DIR = new URL("../../testdata/peers/opa", import.meta.url).pathname;
 const BIN_DIR = new URL("../../testdata/peers/bin", import.meta.url).pathname;
 
 const RUST_DIR = new URL("../../testdata/peers/rust", import.meta.url).pathname;
+const REGORUS_DIR = new URL("../../testdata/peers/regorus", import.meta.url).pathname;
 
 /** Digits of the source hash that names a build: 64 bits, so that two builds never share a name by chance. */
 const HASH_DIGITS = 16;
@@ -98,6 +99,18 @@ export async function rustPeer(): Promise<string> {
   const target = join(RUST_DIR, "target");
   await runBuild(peerPath("cargo"), ["build", "--quiet", "--locked"], RUST_DIR, { CARGO_TARGET_DIR: target });
   return join(target, "debug", "peers");
+}
+
+/**
+ * Returns the path of the program of testdata/peers/regorus, which measures regorus; the first build takes minutes.
+ *
+ * @throws {PeerctlError} kind "config" without Rust or when the build fails.
+ */
+export async function regorusPeer(): Promise<string> {
+  const target = join(REGORUS_DIR, "target");
+  const args = ["build", "--quiet", "--locked", "--release"];
+  await runBuild(peerPath("cargo"), args, REGORUS_DIR, { CARGO_TARGET_DIR: target });
+  return join(target, "release", "regorus-bench");
 }
 
 /**

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Runs the tests, shows their output as it comes, and ends with one line of totals: `N passed, N failed, N skipped`. */
 
+import { existsSync } from "node:fs";
+
 const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** How long the tests may take together, in milliseconds: far more than they do, so that one that hangs is an end too. */
@@ -30,25 +32,58 @@ export function readTotals(line: string): Totals | undefined {
   return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped ?? 0) };
 }
 
-/**
- * The unit tests: beside the code, needing nothing but Deno. Left out are black-box tests of commands (cmd/) and tests
- * against peer programs (`*_peer_test.ts`).
- */
-async function unitTests(folder = "lib"): Promise<string[]> {
+/** What a run is asked to take. */
+export interface Selection {
+  /** `--unit`: without black-box tests of commands (cmd/) and tests against peer programs (`*_peer_test.ts`). */
+  readonly isUnit: boolean;
+  /** Words of which a test file's path must have one: `deno task test rego`. */
+  readonly words: readonly string[];
+  /** For deno test: its flags, and paths that exist. */
+  readonly passed: readonly string[];
+}
+
+/** Sorts the arguments; `isPath` says which words are paths and left to deno test. */
+export function readSelection(args: readonly string[], isPath: (word: string) => boolean): Selection {
+  const words: string[] = [], passed: string[] = [];
+  args.forEach((arg, i) => {
+    if (arg === "--unit") return;
+    const isValue = args[i - 1] === "--filter";
+    if (arg.startsWith("-") || isValue || isPath(arg)) passed.push(arg);
+    else words.push(arg);
+  });
+  return { isUnit: args.includes("--unit"), words, passed };
+}
+
+/** The test files chosen; none means that deno test looks for all of them itself. */
+export function selectFiles(files: readonly string[], { isUnit, words }: Selection): string[] {
+  if (!isUnit && words.length === 0) return [];
+  return files.filter((path) =>
+    (words.length === 0 || words.some((word) => path.includes(word))) &&
+    (!isUnit || (path.startsWith("lib/") && !path.endsWith("_peer_test.ts")))
+  );
+}
+
+async function testFiles(folder: string): Promise<string[]> {
   const found: string[] = [];
   for await (const entry of Deno.readDir(`${ROOT}${folder}`)) {
     const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory) found.push(...await unitTests(path));
-    else if (path.endsWith("_test.ts") && !path.endsWith("_peer_test.ts")) found.push(path);
+    if (entry.isDirectory) found.push(...await testFiles(path));
+    else if (path.endsWith("_test.ts")) found.push(path);
   }
   return found.sort();
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const files = args.includes("--unit") ? await unitTests() : [];
-  const rest = args.filter((arg) => arg !== "--unit");
+  const selection = readSelection(args, (word) => existsSync(`${ROOT}${word}`));
+  const files = selectFiles([...await testFiles("cmd"), ...await testFiles("lib")], selection);
+  if (files.length === 0 && selection.words.length > 0) {
+    console.log(
+      `There is no test file with ${selection.words.join(" or ")} in its path.\n0 passed, 1 failed, 0 skipped`,
+    );
+    return 1;
+  }
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--frozen", "--no-prompt", ...rest, ...files],
+    args: ["test", "-A", "--frozen", "--no-prompt", ...selection.passed, ...files],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { readTotals } from "./run_tests.ts";
+import { readSelection, readTotals, selectFiles } from "./run_tests.ts";
 import { withTempDir } from "./temp_dir.ts";
 
 Deno.test("readTotals() reads what deno test says at its end, steps not counted", async () => {
@@ -19,4 +19,19 @@ Deno.test("readTotals() reads what deno test says at its end, steps not counted"
       }
     }
   });
+});
+
+Deno.test("readSelection() takes words for files and leaves flags and paths to deno test", () => {
+  const selection = readSelection(["rego", "--filter", "x", "--fail-fast", "lib/net"], (word) => word === "lib/net");
+  assert.deepEqual(selection, { isUnit: false, words: ["rego"], passed: ["--filter", "x", "--fail-fast", "lib/net"] });
+});
+
+Deno.test("selectFiles() chooses by words, and leaves commands and peers out of the unit tests", () => {
+  const files = ["cmd/relay_test.ts", "lib/rego/a_test.ts", "lib/rego/b_peer_test.ts", "lib/net/c_test.ts"];
+  const select = (...args: string[]) => selectFiles(files, readSelection(args, () => false));
+  assert.deepEqual(select(), []);
+  assert.deepEqual(select("rego"), files.slice(1, 3));
+  assert.deepEqual(select("--unit"), ["lib/rego/a_test.ts", "lib/net/c_test.ts"]);
+  assert.deepEqual(select("--unit", "rego"), ["lib/rego/a_test.ts"]);
+  assert.deepEqual(select("nothing"), []);
 });

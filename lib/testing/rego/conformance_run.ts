@@ -45,8 +45,40 @@ export function conformanceTable(all: readonly Judged[]): string {
   const line = (row: readonly string[]) =>
     `| ${row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join(" | ")} |`;
   const rule = `| ${widths.map((width, i) => i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`).join(" | ")} |`;
-  const { cases, pass } = countVerdicts(all);
-  return `${[line(rows[0]!), rule, ...rows.slice(1).map(line)].join("\n")}\n\n${share(pass, cases)} pass.\n`;
+  return `${[line(rows[0]!), rule, ...rows.slice(1).map(line)].join("\n")}\n\n${summary(countVerdicts(all))}\n`;
+}
+
+function summary({ cases, pass, refused, wrong }: Counts): string {
+  return `${pass} of ${cases} cases pass (${
+    share(pass, cases)
+  }), ${refused} are refused when they are loaded, ${wrong} give ` +
+    `a wrong answer. Of the ${cases - refused} cases that ask for nothing refused, ${
+      share(pass, cases - refused)
+    } pass.`;
+}
+
+/** lib/rego/CONFORMANCE.md: the table, and what is refused. */
+export function conformancePage(version: string, all: readonly Judged[]): string {
+  const refused = Map.groupBy(
+    all.flatMap(({ verdict }) =>
+      verdict.kind === "refused" ? [verdict.reason.replace(/^\S+: rego_unsupported_error: /, "")] : []
+    ),
+    (reason) => reason,
+  );
+  const rows = [...refused].sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([reason, list]) => `- ${reason.replace(/^\S+/, "`$&`")} (${list.length})\n`);
+  return `# OPA's conformance cases
+
+Written by \`conformance_peer_test.ts\`, which runs the cases of OPA ${version} (\`v1/test/cases/testdata/v1\`) and fails when
+one gives a wrong answer. A case is refused when its policy calls a builtin that peerctl does not offer; that is said when
+the policy is loaded.
+
+${conformanceTable(all)}
+## Refused
+
+By the first builtin named; the number of cases in brackets.
+
+${rows.join("")}`;
 }
 
 /** A share in per cent, rounded down to a tenth, so that it never promises more than there is. */

@@ -33,10 +33,10 @@ export type Reply =
   | { readonly kind: "crash"; readonly message: string };
 
 /**
- * - `same`: equal rows, or both stop with the same code.
+ * - `same`: equal rows, both refuse it at load, or both stop with the same code.
  * - `refused`: lib/rego does not offer something, and said so at load.
  * - `stopped`: one of them ran into a limit.
- * - `accepted`: OPA refuses it at load, lib/rego answers.
+ * - `accepted`: OPA's type checker proves an expression senseless and refuses it at load; lib/rego evaluates it.
  * - `different`: everything else, and always a bug.
  */
 export type Agreement = "same" | "refused" | "stopped" | "accepted" | "different";
@@ -46,6 +46,9 @@ const FILE = "fuzz.rego";
 
 /** Codes of OPA for an evaluation that took too long. */
 const CANCELLED = "eval_cancel_error";
+
+/** Code of OPA's type checker. */
+const TYPE_ERROR = "rego_type_error";
 
 export async function askOpaQuestion(opa: OpaProcess, question: Question): Promise<Reply> {
   const { policy, ...rest } = question;
@@ -95,9 +98,12 @@ export function agreement(opa: Reply, ours: Reply): Agreement {
   if (ours.kind === "error" && ours.stage === "load" && ours.codes.includes(UNSUPPORTED_CODE)) return "refused";
   if (opa.kind === "rows") return ours.kind === "rows" && ours.text === opa.text ? "same" : "different";
   if (opa.kind !== "error") return "different";
-  if (ours.kind === "rows") return opa.stage === "load" ? "accepted" : "different";
-  // Of several errors of a policy each may be found first.
-  return ours.stage === opa.stage && ours.codes.some((code) => opa.codes.includes(code)) ? "same" : "different";
+  if (opa.stage === "load" && !(ours.kind === "error" && ours.stage === "load")) {
+    return opa.codes.every((code) => code === TYPE_ERROR) ? "accepted" : "different";
+  }
+  if (ours.kind === "rows" || ours.stage !== opa.stage) return "different";
+  // A policy may have several errors, and each may be found first; what counts is that it is refused.
+  return ours.stage === "load" || ours.codes.some((code) => opa.codes.includes(code)) ? "same" : "different";
 }
 
 /** A reply for a person. */

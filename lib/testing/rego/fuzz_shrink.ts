@@ -52,7 +52,18 @@ function* smallerPairs(pair: FuzzPair): Generator<FuzzPair> {
     for (const smaller of smallerClauses(clause)) yield { ...pair, clauses: clauses.with(i, smaller) };
   }
   for (const [name, text] of Object.entries(input ?? {})) {
-    for (const smaller of smallerTexts(text)) yield { ...pair, input: { ...input, [name]: smaller } };
+    for (const smaller of smallerTexts(text)) {
+      if (isJson(smaller)) yield { ...pair, input: { ...input, [name]: smaller } };
+    }
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

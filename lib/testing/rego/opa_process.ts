@@ -53,10 +53,10 @@ export async function startOpa(): Promise<OpaProcess> {
   })();
   return {
     ask(question) {
-      const answer = Promise.withResolvers<OpaAnswer>();
-      waiting.push(answer);
       const { inputTerm, data, input, ...rest } = question;
       const line = JSON.stringify({ ...rest, input_term: inputTerm, data: document(data), input: document(input) });
+      const answer = Promise.withResolvers<OpaAnswer>();
+      waiting.push(answer);
       stdin.write(new TextEncoder().encode(`${line}\n`)).catch(answer.reject);
       return answer.promise;
     },
