@@ -39,8 +39,10 @@ export interface RelayClient {
   /** How many sandboxes took the credentials; "" stands for all. */
   update(sandboxId: string, credentials: TlsCredentials): Promise<number>;
   list(): Promise<Sandbox[]>;
-  /** Whether it refuses new sandboxes by now: someone else may have told it to. */
-  isDraining(): Promise<boolean>;
+  /** What it says of one sandbox; undefined when it does not have it. */
+  find(sandboxId: string): Promise<Sandbox | undefined>;
+  /** What the relay says of itself now: whether it drains, how many sandboxes it has. */
+  greet(): Promise<HelloResponse>;
   /** Makes it take no new sandboxes and end with its last one; returns how many are left. */
   drain(): Promise<number>;
   /** Resolves when the connection has ended, which a relay in order does only when it ends itself. */
@@ -102,8 +104,12 @@ export async function connectRelay(
       const request = { sandboxId, caPem: ca, certPem: cert, keyPem: key };
       return (await relay.update(request, options).catch(rethrow)).updated;
     },
+    async find(sandboxId) {
+      const { sandboxes } = await relay.list({ sandboxId }, options).catch(rethrow);
+      return sandboxes.find((one) => one.sandboxId === sandboxId);
+    },
     list: async () => (await relay.list({}, options).catch(rethrow)).sandboxes,
-    isDraining: async () => (await relay.hello({ protocol: RELAY_PROTOCOL, build }, options).catch(rethrow)).draining,
+    greet: () => relay.hello({ protocol: RELAY_PROTOCOL, build }, options).catch(rethrow),
     drain: async () => (await relay.drain({}, options).catch(rethrow)).sandboxes,
     closed: connection.closed.then(() => {}),
     disconnect: () => connection.close(),

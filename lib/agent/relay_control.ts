@@ -36,7 +36,10 @@ export function relayControlService(options: ControlOptions): [string, ReadonlyM
     },
     update: (request) => Promise.resolve({ updated: sandboxes.update(request.sandboxId, credentialsOf(request)) }),
     close: async ({ sandboxId }) => ({ known: await sandboxes.close(sandboxId) }),
-    list: () => Promise.resolve({ sandboxes: sandboxes.list() }),
+    list: ({ sandboxId }) => {
+      const all = sandboxes.list();
+      return Promise.resolve({ sandboxes: sandboxId === "" ? all : all.filter((one) => one.sandboxId === sandboxId) });
+    },
     stats() {
       const { connections, toGuestBytes, toHostBytes, requests } = sandboxes.traffic();
       return Promise.resolve({

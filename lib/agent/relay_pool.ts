@@ -53,10 +53,11 @@ export interface RelayPool {
   stop(): Promise<void>;
 }
 
-/** A relay with the sandboxes it has now, by id, to their state. */
+/** How many sandboxes a relay has now, and the state of the one that is to be placed if it is among them. */
 interface Load {
   readonly relay: LiveRelay;
-  readonly carried: ReadonlyMap<string, string>;
+  readonly sandboxes: number;
+  readonly state: string | undefined;
 }
 
 interface Placed {
@@ -131,21 +132,21 @@ export function createRelayPool(options: RelayPoolOptions): RelayPool {
   /** Picks the relay that has the sandbox already, or the least loaded one, and sends it the request. */
   async function place(sandbox: OpenInit, signal: AbortSignal): Promise<Placed> {
     const { sandboxId } = sandbox;
-    const loads = await loadsOf(scan.live());
-    const holder = loads.find(({ carried }) => carried.has(sandboxId));
+    const loads = await loadsOf(scan.live(), sandboxId);
+    const holder = loads.find(({ state }) => state !== undefined);
     const relay = holder?.relay ?? await pick(loads.filter(({ relay }) => !relay.isDraining), signal);
     // Not awaited here: the next one may be placed while this one opens.
     const opened = relay
       ? relay.client.open(sandbox, signal)
       : Promise.reject(new PeerctlError("closed", `Cannot open sandbox "${sandboxId}": the relay has just ended`));
     opened.catch(() => {});
-    return { relay, wasOpen: holder?.carried.get(sandboxId) === "open", opened };
+    return { relay, wasOpen: holder?.state === "open", opened };
   }
 
   /** The least loaded relay; a new one as long as there are fewer than wanted and none is idle. */
   async function pick(loads: readonly Load[], signal: AbortSignal): Promise<LiveRelay | undefined> {
-    const [least] = [...loads].sort((a, b) => a.carried.size - b.carried.size);
-    const isSpread = mode === "wait" || loads.length >= count || least?.carried.size === 0;
+    const [least] = [...loads].sort((a, b) => a.sandboxes - b.sandboxes);
+    const isSpread = mode === "wait" || loads.length >= count || least?.sandboxes === 0;
     return (isSpread ? undefined : await launch.anotherRelay(signal)) ?? least?.relay;
   }
 
@@ -177,11 +178,11 @@ export function createRelayPool(options: RelayPoolOptions): RelayPool {
   };
 }
 
-function loadsOf(relays: readonly LiveRelay[]): Promise<Load[]> {
+function loadsOf(relays: readonly LiveRelay[], sandboxId: string): Promise<Load[]> {
   return ofThese(relays, async (relay) => {
-    const [sandboxes, isDraining] = await Promise.all([relay.client.list(), relay.client.isDraining()]);
-    relay.isDraining ||= isDraining;
-    return { relay, carried: new Map(sandboxes.map(({ sandboxId, state }) => [sandboxId, state])) };
+    const [found, { sandboxes, draining }] = await Promise.all([relay.client.find(sandboxId), relay.client.greet()]);
+    relay.isDraining ||= draining;
+    return { relay, sandboxes, state: found?.state };
   });
 }
 
