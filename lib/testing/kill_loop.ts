@@ -12,6 +12,9 @@ import { findLeftovers, findUnknownInstances } from "./leftovers.ts";
 /** How long one round may take, in milliseconds: most take three seconds. */
 const ROUND_LIMIT_MS = 90_000;
 
+/** How long a pod that has lost its relay, forwarder or agent goes on asking, in milliseconds; the real shim is as short. */
+const LOST_MS = 5_000;
+
 /** How long what was killed or told to end may still be seen, in milliseconds. */
 const SETTLE_MS = 5_000;
 const SETTLE_POLL_MS = 50;
@@ -85,13 +88,18 @@ async function playRound(
   const { step, target, afterMs } = plan.kill;
   let hasStepEnded = false;
   let killed: Target | undefined;
+  const lost = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   async function strike(): Promise<void> {
     await node.noteInstances();
     killed = await node.kill(target, () => hasStepEnded) ? target : "caa";
     if (killed !== target) await node.kill("caa", () => true);
     record(killed, step);
-    if (killed !== "caa") return;
+    if (killed !== "caa") {
+      timer = setTimeout(() => lost.abort(), LOST_MS);
+      return;
+    }
     node.startCaa();
     if (plan.againMs === undefined) return;
     await delay(plan.againMs);
@@ -127,7 +135,7 @@ async function playRound(
       await strike();
     }
     await node.serve();
-    const failure = await play(node, sandboxId, steps);
+    const failure = await play(node, sandboxId, steps, lost.signal);
     await node.noteInstances();
     // Pods do not notice a restart of caa, once they run.
     const isBystander = killed === "caa" && !["CreateVM", "StartVM", "StopVM"].includes(step);
@@ -138,18 +146,26 @@ async function playRound(
     problems.push(...await settled(() => leftoversOf(node), SETTLE_MS));
   } catch (error) {
     problems.push(error instanceof Error ? error.stack ?? error.message : String(error));
+  } finally {
+    clearTimeout(timer);
   }
   return problems.length === 0 ? [] : [...problems, ...node.logTail().split("\n").map((line) => `| ${line}`)];
 }
 
 /** Plays the sequence of the demo; answers why it failed, if it did. */
-async function play(node: KilledNode, sandboxId: string, steps: Steps): Promise<string | undefined> {
+async function play(
+  node: KilledNode,
+  sandboxId: string,
+  steps: Steps,
+  lost: AbortSignal,
+): Promise<string | undefined> {
   const { hypervisorSocket } = node;
+  const limit = AbortSignal.timeout(ROUND_LIMIT_MS);
   try {
-    await playShim({ hypervisorSocket, sandboxId, steps, signal: AbortSignal.timeout(ROUND_LIMIT_MS) });
+    await playShim({ hypervisorSocket, sandboxId, steps, signal: AbortSignal.any([lost, limit]) });
     return undefined;
   } catch (error) {
-    if (error instanceof DOMException) throw error;
+    if (limit.aborted) throw error;
     return error instanceof Error ? error.message : String(error);
   }
 }
