@@ -40,7 +40,7 @@ export function createRequestDirection(options: RequestDirectionOptions): Reques
   const held = createHeldRequests({
     stats,
     onReady: tracker.interrupt,
-    onRefused: refuse,
+    onRefused: refuseStream,
     onRoom(room) {
       onRoom(room);
       if (room) tracker.resume();
@@ -101,7 +101,7 @@ export function createRequestDirection(options: RequestDirectionOptions): Reques
       const rewritten = held.rewrite(request, parts, rewriter);
       if (rewritten !== undefined) send({ ...request, frame: rewritten, followers: [] });
     } catch (error) {
-      refuse(header, error);
+      refuseStream(header, error);
     }
   }
 
@@ -111,7 +111,7 @@ export function createRequestDirection(options: RequestDirectionOptions): Reques
       const serverId = ids.send(header.streamId, inOrder);
       if (serverId !== header.streamId) writeStreamId(frame, 0, serverId);
     } catch (error) {
-      return refuse(header, error);
+      return refuseStream(header, error);
     }
     outlet.write(frame);
     for (const follower of followers) {
@@ -138,13 +138,18 @@ export function createRequestDirection(options: RequestDirectionOptions): Reques
     return true;
   }
 
-  function refuse(header: FrameHeader, error: unknown): void {
-    if (header.type === MessageType.request && (header.flags & Flag.remoteOpen) !== 0) {
+  function refuse({ streamId }: FrameHeader, error: unknown): void {
+    answer(streamId, statusFrom(error));
+  }
+
+  /** Refuses a new stream on which the client may have more to send. */
+  function refuseStream(header: FrameHeader, error: unknown): void {
+    if ((header.flags & Flag.remoteOpen) !== 0) {
       const oldest = refusedStreams.values().next();
       if (refusedStreams.size >= MAX_REFUSED_STREAMS && !oldest.done) refusedStreams.delete(oldest.value);
       refusedStreams.add(header.streamId);
     }
-    answer(header.streamId, statusFrom(error));
+    refuse(header, error);
   }
 
   return { push: tracker.push, close: held.close };
