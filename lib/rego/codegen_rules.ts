@@ -7,6 +7,7 @@ import { generateBody } from "./codegen_body.ts";
 import type { RegoLocation } from "./limits.ts";
 import { createPartialTree, type PartialTree } from "./partial_object.ts";
 import type { NodeProgram, Program } from "./program.ts";
+import { indexRules } from "./rule_index.ts";
 import { pathName } from "./rule_names.ts";
 import type { PlacedRule, RuleNode } from "./rule_tree.ts";
 import { conflict, type Eval, Frame, type Match, type Scope, type Step, UNDEFINED } from "./runtime.ts";
@@ -82,10 +83,14 @@ function combine(program: Program, node: RuleNode, message: string): RunValue {
     const value = constantOf(rule.head.value);
     return rule.otherwise === undefined && value !== undefined && equalValues(first, value);
   });
+  const index = program.tracer ? undefined : indexRules(node.rules.map(({ rule }) => rule));
+  const all = rules.map((_, i) => i);
   return (scope, args) => {
     let result: Value | undefined;
-    for (let i = 0; i < rules.length; i++) {
-      const value = (rules[i] as RunValue)(scope, args);
+    // Replaced functions might compare otherwise.
+    const candidates = index && scope.mocks === undefined ? index(scope, args) : all;
+    for (let i = 0; i < candidates.length; i++) {
+      const value = (rules[candidates[i] as number] as RunValue)(scope, args);
       if (value === undefined) continue;
       if (same) return value;
       if (result === undefined) result = value;

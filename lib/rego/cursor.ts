@@ -27,6 +27,33 @@ const KEYWORDS = [
 /** What one attempt to read something gave. */
 type Attempt<T> = { readonly node: T; readonly end: number } | { readonly error: unknown };
 
+/**
+ * Thrown where the text cannot be read on. Trying and going back is normal here, so it is no Error, whose stack
+ * costs more than the parsing; readAll() makes one of it in the end.
+ */
+class ParseFailure {
+  readonly message: string;
+  readonly location: RegoLocation;
+  readonly hint: string | undefined;
+
+  constructor(message: string, location: RegoLocation, hint: string | undefined) {
+    this.message = message;
+    this.location = location;
+    this.hint = hint;
+  }
+}
+
+/** Runs a parser. @throws {RegoError} rego_parse_error. */
+export function readAll<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ParseFailure)) throw error;
+    const { message, location, hint } = error;
+    throw new RegoError({ code: "rego_parse_error", message, location, hint });
+  }
+}
+
 export interface Cursor {
   readonly file: string;
   readonly text: string;
@@ -110,7 +137,7 @@ export function createCursor(file: string, text: string, tokens: readonly Token[
     textFrom: (token) => text.slice(token.start, tokens[cursor.position - 1]?.end ?? token.end),
     fail(message, at = cursor.peek(), hint) {
       const location = "kind" in at ? cursor.location(at) : at;
-      throw new RegoError({ code: "rego_parse_error", message, location, hint });
+      throw new ParseFailure(message, location, hint);
     },
     nested(read) {
       if (++depth > limits.maxNesting) {
@@ -128,7 +155,7 @@ export function createCursor(file: string, text: string, tokens: readonly Token[
       try {
         return read();
       } catch (error) {
-        if (!(error instanceof RegoError) || error.code !== "rego_parse_error") throw error;
+        if (!(error instanceof ParseFailure)) throw error;
         cursor.position = start;
         depth = startDepth;
         return undefined;

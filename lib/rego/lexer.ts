@@ -38,7 +38,7 @@ export interface Tokens {
 const IDENT = /[A-Za-z_][A-Za-z0-9_]*/y;
 const NUMBER = /[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const SPACE = /[ \t\r]+/y;
-const OPERATORS = [":=", "==", "!=", "<=", ">=", ..."=<>+-*/%&|()[]{},;.:"];
+const OPERATORS = new Set([":=", "==", "!=", "<=", ">=", ..."=<>+-*/%&|()[]{},;.:"]);
 
 /** Where an interpolated string goes on when the brace that opened its expression is closed. */
 interface OpenTemplate {
@@ -170,8 +170,9 @@ export function tokenize(file: string, text: string, limits: Limits): Tokens {
       template(text[at + 1] === "`", 2);
       continue;
     }
-    const op = OPERATORS.find((operator) => text.startsWith(operator, at));
-    if (op === undefined) return fail(`illegal token ${JSON.stringify(c)}`);
+    const pair = text.slice(at, at + 2);
+    const op = OPERATORS.has(pair) ? pair : c;
+    if (!OPERATORS.has(op)) return fail(`illegal token ${JSON.stringify(c)}`);
     if (open && op === "{") open.depth++;
     if (open && op === "}") open.depth--;
     push("op", at + op.length);

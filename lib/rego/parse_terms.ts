@@ -8,14 +8,22 @@ import { parseNumber } from "./numbers.ts";
 // Comprehensions hold bodies and bodies hold terms, so the two files need each other.
 import { parseBody, parseLiteral, startsKeywordRef } from "./parse_bodies.ts";
 
-/** Infix operators by how tightly they bind, and the builtins they mean. `in` is looser than all of them. */
-const INFIX: readonly ReadonlyMap<string, string>[] = [
-  new Map([["==", "equal"], ["!=", "neq"], ["<", "lt"], [">", "gt"], ["<=", "lte"], [">=", "gte"]]),
-  new Map([["|", "or"]]),
-  new Map([["&", "and"]]),
-  new Map([["+", "plus"], ["-", "minus"]]),
-  new Map([["*", "mul"], ["/", "div"], ["%", "rem"]]),
-];
+/** Infix operators: the builtins they mean, and how tightly they bind. `in` is looser than all of them. */
+const INFIX: ReadonlyMap<string, { readonly operator: readonly [string]; readonly level: number }> = new Map([
+  ["==", { operator: ["equal"], level: 1 }],
+  ["!=", { operator: ["neq"], level: 1 }],
+  ["<", { operator: ["lt"], level: 1 }],
+  [">", { operator: ["gt"], level: 1 }],
+  ["<=", { operator: ["lte"], level: 1 }],
+  [">=", { operator: ["gte"], level: 1 }],
+  ["|", { operator: ["or"], level: 2 }],
+  ["&", { operator: ["and"], level: 3 }],
+  ["+", { operator: ["plus"], level: 4 }],
+  ["-", { operator: ["minus"], level: 4 }],
+  ["*", { operator: ["mul"], level: 5 }],
+  ["/", { operator: ["div"], level: 5 }],
+  ["%", { operator: ["rem"], level: 5 }],
+]);
 
 /** Reads a term with infix operators; `pair` allows `key, value in domain`, which a list of terms does not. */
 export function parseInfix(c: Cursor, pair = true): Term {
@@ -43,17 +51,16 @@ function parseIn(c: Cursor, pair: boolean): Term {
   }
 }
 
+/** Reads operators that bind more tightly than `level`, from the left. */
 function parseBinary(c: Cursor, level: number): Term {
-  const operators = INFIX[level];
-  if (operators === undefined) return parseTerm(c);
   const start = c.peek();
-  let left = parseBinary(c, level + 1);
+  let left = parseTerm(c);
   for (;;) {
     const token = c.peek();
-    const name = token.kind === "op" ? operators.get(token.text) : undefined;
-    if (name === undefined) return left;
+    const infix = token.kind === "op" ? INFIX.get(token.text) : undefined;
+    if (infix === undefined || infix.level <= level) return left;
     c.next();
-    left = call(c, [name], [left, parseBinary(c, level + 1)], start);
+    left = call(c, infix.operator, [left, parseBinary(c, infix.level)], start);
   }
 }
 

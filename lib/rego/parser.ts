@@ -2,7 +2,7 @@
 /** Reads a module: its package, its imports and its rules; or a query. */
 
 import type { Body, Import, Module, Rule, RuleHead, Term } from "./ast.ts";
-import { createCursor, type Cursor, describe } from "./cursor.ts";
+import { createCursor, type Cursor, describe, readAll } from "./cursor.ts";
 import { type Comment, type Token, tokenize } from "./lexer.ts";
 import type { Limits } from "./limits.ts";
 import { parseBody, parseLiteral, startsKeywordRef } from "./parse_bodies.ts";
@@ -25,6 +25,10 @@ export interface ParsedModule extends Module {
  * @throws {RegoLimitError} when the text is too long or too deep.
  */
 export function parseModule(file: string, text: string, limits: Limits): ParsedModule {
+  return readAll(() => parseModuleHere(file, text, limits));
+}
+
+function parseModuleHere(file: string, text: string, limits: Limits): ParsedModule {
   const { tokens, comments } = tokenize(file, text, limits);
   const c = createCursor(file, text, tokens, limits);
   if (c.peek().kind === "eof") c.fail("empty module");
@@ -50,7 +54,7 @@ export function parseModule(file: string, text: string, limits: Limits): ParsedM
  */
 export function parseQuery(file: string, text: string, limits: Limits): Body {
   const { tokens } = tokenize(file, text, limits);
-  return parseBody(createCursor(file, text, tokens, limits), "");
+  return readAll(() => parseBody(createCursor(file, text, tokens, limits), ""));
 }
 
 function parsePackage(c: Cursor): string[] {
@@ -297,7 +301,9 @@ function parseIfElseBody(c: Cursor): Body {
 export function parseReference(file: string, text: string, limits: Limits): Term {
   const { tokens } = tokenize(file, text, limits);
   const c = createCursor(file, text, tokens, limits);
-  const term = parseTerm(c);
-  if (c.peek().kind !== "eof") c.fail(`unexpected ${describe(c.peek())}`);
-  return term;
+  return readAll(() => {
+    const term = parseTerm(c);
+    if (c.peek().kind !== "eof") c.fail(`unexpected ${describe(c.peek())}`);
+    return term;
+  });
 }

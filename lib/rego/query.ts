@@ -73,7 +73,8 @@ function captureValues(body: Body, arity: (operator: readonly string[]) => numbe
       : { kind: "call", operator: (what as { operator: readonly string[] }).operator, args: argsOf(what), loc };
     const capture: Expr = { ...expr, what: { kind: "call", operator: ["eq"], args: [local, term] } };
     const test: Expr = { ...expr, withs: [], what: { kind: "term", term: local }, generated: true };
-    rewritten.push(capture, test);
+    // A query of one expression shows its value, also when that is false; of several, each has to hold.
+    rewritten.push(capture, ...(body.length === 1 ? [] : [test]));
     expressions.push({ expr, value: local });
   });
   return { body: rewritten, expressions, variables };

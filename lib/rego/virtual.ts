@@ -97,8 +97,19 @@ export function createProgram(options: ProgramOptions): Program {
     extent,
     part: (scope, node) => nodes[node.index]!.value(scope),
   };
-  for (const node of tree.nodes) nodes.push(generateNode(program, node));
+  for (const node of tree.nodes) nodes.push(whenUsed(() => generateNode(program, node), node));
   return program;
+}
+
+/** Code is made when it first runs: a decision uses a part of a large policy only. */
+function whenUsed(generate: () => NodeProgram, node: RuleNode): NodeProgram {
+  let made: NodeProgram | undefined;
+  const program = (): NodeProgram => made ??= generate();
+  return {
+    value: (scope) => program().value(scope),
+    call: (scope, args) => program().call(scope, args),
+    ...(node.kind === "object" && { fill: (scope, tree) => program().fill?.(scope, tree) }),
+  };
 }
 
 /** As OPA: of two values that are not both objects, that of the base documents stays. */
