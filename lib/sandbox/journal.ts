@@ -13,7 +13,7 @@ const LAYOUT = 1;
  * After so many writes the write-ahead log goes into the database and is emptied. Small, for both usually are on a
  * tmpfs; and emptied, for a log that stays could, when damaged, give old pages next to new ones.
  */
-const WRITES_PER_CHECKPOINT = 32;
+const WRITES_PER_CHECKPOINT = 16;
 
 const DAMAGE_HINT =
   "move journal.db, journal.db-wal and journal.db-shm elsewhere and start caa: it takes over what a relay carries, and " +
