@@ -34,13 +34,13 @@ export const jsonPaths = family(
   {
     name: "json.filter",
     args: [objectType(), PATHS],
-    result: anyType,
+    result: objectType(),
     call: (context, args) => keep(context, objectOperand(args, 1), treeOperand(args)),
   },
   {
     name: "json.remove",
     args: [objectType(), PATHS],
-    result: anyType,
+    result: objectType(),
     call: (context, args) => drop(context, objectOperand(args, 1), treeOperand(args)),
   },
 );

@@ -133,7 +133,7 @@ export function reserveDigits(context: BuiltinContext, digits: number): void {
       `Cannot make a number of ${digits} digits: the limit is ${context.limits.maxNumberDigits}`,
     );
   }
-  if (digits > CHARACTERS_PER_STEP) context.charge(digits);
+  if (digits > CHARACTERS_PER_STEP) context.charge(Math.floor(digits / CHARACTERS_PER_STEP));
 }
 
 /** Characters that are copied, scanned or hashed for the price of one step. */
