@@ -5,6 +5,7 @@ import type * as net from "node:net";
 import type { Duplex } from "node:stream";
 import type { Logger } from "@logtape/logtape";
 import { toPeerctlError } from "../errors.ts";
+import { pauseReading } from "../net/read_pause.ts";
 import { type Rewriters, type Splice, spliceTtrpc } from "../ttrpc/splice.ts";
 
 /** Bytes kept of what a client sends before the next hop is reached; past that it has to wait. */
@@ -91,7 +92,7 @@ function holdEarlyBytes(socket: net.Socket): { giveBack(): void } {
   const keep = (chunk: Uint8Array) => {
     chunks.push(chunk);
     size += chunk.byteLength;
-    if (size >= MAX_EARLY_BYTES) socket.pause();
+    if (size >= MAX_EARLY_BYTES) pauseReading(socket);
   };
   // TTRPC has no half-closed state: a client that says it is done is gone (containerd/ttrpc, server.go).
   const end = () => socket.destroy();
