@@ -11,8 +11,8 @@ export const caaForgetCommand = defineCommand({
   name: "caa forget",
   summary: "give up deleting the instances of a sandbox",
   description: `Tells the caa that runs on this machine to try no longer to delete what is left of a sandbox, because
-it is gone or somebody else sees to it. An instance that the provider still lists as ours is found again as one without
-an owner, and deleted once -orphan-grace has passed: to keep it, take from it what marks it as ours.`,
+it is gone or somebody else sees to it. An instance that the provider still has is left alone from then on, also after a
+restart.`,
   flags: { socket: caaFlags.socket },
   positional: { name: "SANDBOX", help: 'sandbox id, as "peerctl caa status" shows it', min: 1, max: 1 },
   goStyle: false,

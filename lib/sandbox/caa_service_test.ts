@@ -127,7 +127,7 @@ test("W8: Status tells of a deletion that failed, Forget gives it up", async ({ 
   assert.equal(it.summary().deletions[0]?.instance, "i-1");
   assert.equal((await caa.forget({ sandboxId: "other" })).forgotten, 0);
   assert.equal((await caa.forget({ sandboxId: "web" })).forgotten, 1);
-  assert.deepEqual([(await caa.status({})).deletions, it.journal.deletions()], [[], []]);
+  assert.deepEqual((await caa.status({})).deletions, []);
   await assert.rejects(caa.forget({ sandboxId: "" }), { code: Code.invalidArgument });
   await assert.rejects(caa.forget({ sandboxId: "../x" }), { code: Code.invalidArgument });
 });

@@ -48,9 +48,7 @@ export function createOrphanSweeper(options: OrphanSweeperOptions): OrphanSweepe
     // While a sandbox starts, its instance may be there before its id is known here.
     const isBusy = sandbox?.starting || sandbox?.stopping || sandbox?.takingBack;
     if (isBusy || sandbox?.row.instanceId === instance.id) return true;
-    return reaper.pending().some((row) =>
-      row.instanceId === instance.id || (row.instanceId === "" && row.sandboxId === instance.sandboxId)
-    );
+    return reaper.knows(instance);
   }
 
   return {
@@ -64,6 +62,7 @@ export function createOrphanSweeper(options: OrphanSweeperOptions): OrphanSweepe
         clock,
         signal,
       });
+      reaper.dropGone(instances);
       const orphans = instances.filter((instance) => !hasOwner(instance));
       const seen = new Set(orphans.map(({ id }) => id));
       for (const id of waiting.keys()) if (!seen.has(id)) waiting.delete(id);

@@ -5,12 +5,18 @@ import type { Logger } from "@logtape/logtape";
 import { PeerctlError, toPeerctlError } from "../errors.ts";
 import type { Clock } from "../os/clock.ts";
 import { limitTime } from "../os/limit_time.ts";
-import type { Provider } from "../provider/provider.ts";
+import type { Instance, Provider } from "../provider/provider.ts";
 import type { DeletionRow, Journal } from "./journal.ts";
 
 /** Pauses between two attempts to delete an instance, in milliseconds: doubling, and never longer than the last. */
 const FIRST_PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
+
+/** Longest error text kept, in characters: it is for a person to read. */
+const MAX_ERROR_LENGTH = 1000;
+
+/** Stands for the next attempt of a deletion that an operator has given up, in milliseconds since 1970. */
+const NEVER_MS = Number.MAX_SAFE_INTEGER;
 
 /** How many deletions are tried at the same time. */
 const MAX_AT_ONCE = 16;
@@ -34,6 +40,10 @@ export interface Reaper {
   pending(): readonly DeletionRow[];
   /** Gives up on the instances of a sandbox: an operator says that they are gone, or theirs. @returns how many. */
   forget(sandboxId: string): number;
+  /** True for an instance that is noted for later or was given up: nobody else has to see to it. */
+  knows(instance: Pick<Instance, "id" | "sandboxId">): boolean;
+  /** Drops what was given up and is not among the instances that the provider lists any more. */
+  dropGone(listed: readonly Pick<Instance, "id" | "sandboxId">[]): void;
   /** Tries what is due; to be called every now and then. */
   retryDue(signal: AbortSignal): Promise<void>;
 }
@@ -107,9 +117,9 @@ export function createReaper(options: ReaperOptions): Reaper {
       pending.delete(keyOf(row));
       log.info("Instance deleted after all", { sandbox: sandboxId, instance: instanceId, attempts: attempts + 1 });
     } catch (error) {
-      if (signal.aborted || !pending.has(keyOf(row))) return;
+      if (signal.aborted || pending.get(keyOf(row)) !== row) return;
       const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempts, 20));
-      const lastError = toPeerctlError(error).message;
+      const lastError = toPeerctlError(error).message.slice(0, MAX_ERROR_LENGTH);
       const next = { ...row, attempts: attempts + 1, lastError, nextMs: clock.now() + pause };
       pending.set(keyOf(row), next);
       log.warn("Instance still could not be deleted", {
@@ -132,7 +142,7 @@ export function createReaper(options: ReaperOptions): Reaper {
       try {
         return await remove(doomed, false);
       } catch (error) {
-        const lastError = toPeerctlError(error).message;
+        const lastError = toPeerctlError(error).message.slice(0, MAX_ERROR_LENGTH);
         const { sandboxId, instanceId } = doomed;
         const now = clock.now();
         note({
@@ -151,12 +161,19 @@ export function createReaper(options: ReaperOptions): Reaper {
         });
       }
     },
-    pending: () => [...pending.values()],
-    forget(sandboxId) {
-      const rows = [...pending.values()].filter((row) => row.sandboxId === sandboxId);
-      for (const row of rows) {
+    pending: () => [...pending.values()].filter((row) => row.nextMs !== NEVER_MS),
+    knows: (instance) => [...pending.values()].some((row) => isAbout(row, instance)),
+    dropGone(listed) {
+      for (const row of pending.values()) {
+        if (row.nextMs !== NEVER_MS || listed.some((instance) => isAbout(row, instance))) continue;
         journal.removeDeletion(row);
         pending.delete(keyOf(row));
+      }
+    },
+    forget(sandboxId) {
+      const rows = [...pending.values()].filter((row) => row.sandboxId === sandboxId && row.nextMs !== NEVER_MS);
+      for (const row of rows) {
+        note({ ...row, nextMs: NEVER_MS });
         log.warn("Instance given up by an operator", { sandbox: sandboxId, instance: row.instanceId });
       }
       return rows.length;
@@ -168,6 +185,10 @@ export function createReaper(options: ReaperOptions): Reaper {
       }
     },
   };
+}
+
+function isAbout(row: DeletionRow, instance: Pick<Instance, "id" | "sandboxId">): boolean {
+  return row.instanceId === instance.id || (row.instanceId === "" && row.sandboxId === instance.sandboxId);
 }
 
 function keyOf(row: Pick<DeletionRow, "sandboxId" | "instanceId">): string {
