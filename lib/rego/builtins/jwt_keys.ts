@@ -52,7 +52,7 @@ export interface VerificationKey {
 export function parseVerificationKeys(text: string): readonly VerificationKey[] {
   const pem = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----[^\S\n]*\n?/.exec(text);
   if (!pem) {
-    return parseJwkSet(text).map(readJwk).filter(({ alg }) => alg === "" || isKnownAlgorithm(alg));
+    return parseJwkSet(text).filter(isForSignatures).map(readJwk);
   }
   if (pem.index + pem[0].length < text.length) throw builtinError("extra data after a PEM certificate block");
   const [block, type] = pem;
@@ -92,6 +92,12 @@ function parseJwkSet(text: string): readonly Jwk[] {
 
 function text(value: unknown): string {
   return typeof value === "string" ? value : "";
+}
+
+/** Keys for encryption stand beside those for signatures in the sets of many issuers. */
+function isForSignatures(jwk: Jwk): boolean {
+  const algorithm = text(jwk.alg);
+  return algorithm === "" || isKnownAlgorithm(algorithm);
 }
 
 function readJwk(jwk: Jwk): VerificationKey {
