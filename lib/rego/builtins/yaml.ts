@@ -2,6 +2,7 @@
 /** yaml.unmarshal and yaml.is_valid: the first YAML document of a text, with the meaning go-yaml 3 gives it. */
 
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -82,7 +83,8 @@ export function readYaml(context: BuiltinContext, text: string): Value {
   const document = documents[0] as Document.Parsed;
   const { contents } = document;
   if (contents === null) return null;
-  return convert({ context, document, room: context.limits.maxNesting, open: new Set() }, contents);
+  const shared = { context, document, aliased: new Map(), work: { steps: 0 } };
+  return convert({ ...shared, room: context.limits.maxNesting }, contents);
 }
 
 /** Refuses what would nest flow collections, or block ones by indentation, too deeply for a recursive parser. */
@@ -107,23 +109,17 @@ interface Reading {
   readonly document: Document.Parsed;
   /** Levels that may still follow. */
   readonly room: number;
-  /** The aliased nodes that are being read. */
-  readonly open: Set<unknown>;
+  /** The nodes that aliases stand for: undefined while one is being read, then its value and the steps it took. */
+  readonly aliased: Map<unknown, { readonly value: Value; readonly steps: number } | undefined>;
+  /** Steps charged so far. */
+  readonly work: { steps: number };
 }
 
 function convert(reading: Reading, node: Node | ParsedNode | null | undefined): Value {
   if (reading.room <= 0) throw tooDeep(reading.context.limits.maxNesting);
-  reading.context.charge(1);
+  spend(reading, 1);
   const deeper = { ...reading, room: reading.room - 1 };
-  if (isAlias(node)) {
-    const target = node.resolve(reading.document);
-    if (target === undefined) throw builtinError(`yaml: unknown anchor '${node.source}' referenced`);
-    if (reading.open.has(target)) throw builtinError(`yaml: anchor '${node.source}' value contains itself`);
-    reading.open.add(target);
-    const value = convert(deeper, target as Node);
-    reading.open.delete(target);
-    return value;
-  }
+  if (isAlias(node)) return aliasValue(deeper, node);
   if (isSeq(node)) {
     reserveElements(reading.context, node.items.length);
     return node.items.map((item) => convert(deeper, item as Node | null));
@@ -131,6 +127,28 @@ function convert(reading: Reading, node: Node | ParsedNode | null | undefined): 
   if (isMap(node)) return convertMap(deeper, node);
   if (isScalar(node)) return scalarValue(node);
   return null;
+}
+
+function spend({ context, work }: Reading, steps: number): void {
+  work.steps += steps;
+  context.charge(steps);
+}
+
+/** The value is read once, and paid for at every use: it is as large wherever it is used. */
+function aliasValue(reading: Reading, alias: Alias): Value {
+  const target = alias.resolve(reading.document);
+  if (target === undefined) throw builtinError(`yaml: unknown anchor '${alias.source}' referenced`);
+  const known = reading.aliased.get(target);
+  if (known !== undefined) {
+    spend(reading, known.steps);
+    return known.value;
+  }
+  if (reading.aliased.has(target)) throw builtinError(`yaml: anchor '${alias.source}' value contains itself`);
+  reading.aliased.set(target, undefined);
+  const before = reading.work.steps;
+  const value = convert(reading, target as Node);
+  reading.aliased.set(target, { value, steps: reading.work.steps - before });
+  return value;
 }
 
 function convertMap(reading: Reading, map: YAMLMap): Value {
