@@ -16,6 +16,7 @@ export const loaders: CommandLoaders = {
   apf,
   "agent-protocol-forwarder": apf,
   certgen: () => import("./cmd/certgen.ts"),
+  policy: () => import("./cmd/policy.ts"),
   demo: () => import("./cmd/demo.ts"),
   "stand-in-agent": () => import("./cmd/stand_in_agent.ts"),
   completion: () => import("./cmd/completion.ts"),

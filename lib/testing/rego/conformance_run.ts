@@ -49,12 +49,13 @@ export function conformanceTable(all: readonly Judged[]): string {
 }
 
 function summary({ cases, pass, refused, wrong }: Counts): string {
-  return `${pass} of ${cases} cases pass (${
-    share(pass, cases)
-  }), ${refused} are refused when they are loaded, ${wrong} give ` +
-    `a wrong answer. Of the ${cases - refused} cases that ask for nothing refused, ${
-      share(pass, cases - refused)
-    } pass.`;
+  const offered = cases - refused;
+  return [
+    `- pass: ${pass} of ${cases} (${share(pass, cases)})`,
+    `- refused when they are loaded: ${refused}`,
+    `- wrong: ${wrong}`,
+    `- pass of those that ask for nothing refused: ${pass} of ${offered} (${share(pass, offered)})`,
+  ].join("\n");
 }
 
 /** lib/rego/CONFORMANCE.md: the table, and what is refused. */
@@ -69,9 +70,9 @@ export function conformancePage(version: string, all: readonly Judged[]): string
     .map(([reason, list]) => `- ${reason.replace(/^\S+/, "`$&`")} (${list.length})\n`);
   return `# OPA's conformance cases
 
-Written by \`conformance_peer_test.ts\`, which runs the cases of OPA ${version} (\`v1/test/cases/testdata/v1\`) and fails when
-one gives a wrong answer. A case is refused when its policy calls a builtin that peerctl does not offer; that is said when
-the policy is loaded.
+Written by \`conformance_peer_test.ts\`, which runs the cases of OPA ${version} and fails when one gives a wrong answer.
+
+A case is refused when its policy calls a builtin that peerctl does not offer; that is said when the policy is loaded.
 
 ${conformanceTable(all)}
 ## Refused
