@@ -18,7 +18,7 @@ import {
   setType,
   stringType,
 } from "./builtin.ts";
-import { chargeText, collectionOperand, elementError, reserveDigits, typeError } from "./operands.ts";
+import { chargeNumber, chargeText, collectionOperand, elementError, reserveDigits, typeError } from "./operands.ts";
 import { codePointCount } from "./text.ts";
 
 /** Mantissa bits of the float that OPA begins a product with (math/big, NewFloat). */
@@ -120,7 +120,10 @@ export const aggregates = family(
 function numbersOperand(context: BuiltinContext, args: readonly Value[]): readonly RegoNumber[] {
   const values = collectionOperand(args, 1);
   context.charge(values.length);
-  for (const value of values) if (!isNumber(value)) throw elementError(1, args[0] as Value, value, "number");
+  for (const value of values) {
+    if (!isNumber(value)) throw elementError(1, args[0] as Value, value, "number");
+    chargeNumber(context, value);
+  }
   return values as readonly RegoNumber[];
 }
 

@@ -17,7 +17,15 @@ import {
   setType,
   stringType,
 } from "./builtin.ts";
-import { bigIntOperand, int64Of, numberOperand, reserveElements, stringOperand, typeError } from "./operands.ts";
+import {
+  bigIntOperand,
+  chargeNumber,
+  int64Of,
+  numberOperand,
+  reserveElements,
+  stringOperand,
+  typeError,
+} from "./operands.ts";
 import { difference } from "./sets.ts";
 
 type Operation = (a: RegoNumber, b: RegoNumber, context: BuiltinContext) => RegoNumber;
@@ -27,12 +35,27 @@ function binary(name: string, operate: Operation): Builtin {
     name,
     args: [numberType, numberType],
     result: numberType,
-    call: (context, args) => operate(numberOperand(args, 1), numberOperand(args, 2), context),
+    call(context, args) {
+      const a = numberOperand(args, 1);
+      const b = numberOperand(args, 2);
+      chargeNumber(context, a);
+      chargeNumber(context, b);
+      return operate(a, b, context);
+    },
   };
 }
 
 function unary(name: string, operate: (a: RegoNumber) => RegoNumber): Builtin {
-  return { name, args: [numberType], result: numberType, call: (_context, args) => operate(numberOperand(args, 1)) };
+  return {
+    name,
+    args: [numberType],
+    result: numberType,
+    call(context, args) {
+      const value = numberOperand(args, 1);
+      chargeNumber(context, value);
+      return operate(value);
+    },
+  };
 }
 
 export const numbers = family(
@@ -46,7 +69,11 @@ export const numbers = family(
     result: orType(numberType, setType()),
     call(context, args) {
       const [a, b] = args as [Value, Value];
-      if (isNumber(a) && isNumber(b)) return subtract(a, b);
+      if (isNumber(a) && isNumber(b)) {
+        chargeNumber(context, a);
+        chargeNumber(context, b);
+        return subtract(a, b);
+      }
       if (a instanceof RegoSet && b instanceof RegoSet) return difference(context, a, b);
       if (!isNumber(a) && !(a instanceof RegoSet)) throw typeError(1, a, "number", "set");
       throw typeError(2, b, isNumber(b) ? "set" : "number");

@@ -143,3 +143,16 @@ const CHARACTERS_PER_STEP = 64;
 export function chargeText(context: BuiltinContext, length: number): void {
   if (length > CHARACTERS_PER_STEP) context.charge(Math.floor(length / CHARACTERS_PER_STEP));
 }
+
+/** Decimal exponent up to which arithmetic on a number is cheap. */
+const CHEAP_EXPONENT = 400;
+
+/** Steps that each further power of ten costs: the digits of both ends are written out to round a result. */
+const STEPS_PER_EXPONENT = 16;
+
+/** Charges for arithmetic on a number that is very large or very close to zero. */
+export function chargeNumber(context: BuiltinContext, value: RegoNumber): void {
+  if (typeof value === "number") return;
+  const size = Math.abs(value.decimal.exponent);
+  if (size > CHEAP_EXPONENT) context.charge(size * STEPS_PER_EXPONENT);
+}
