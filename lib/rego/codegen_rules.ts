@@ -7,6 +7,7 @@ import { generateBody } from "./codegen_body.ts";
 import type { RegoLocation } from "./limits.ts";
 import { createPartialTree, type PartialTree } from "./partial_object.ts";
 import type { NodeProgram, Program } from "./program.ts";
+import { guardRule } from "./rule_guard.ts";
 import { indexRules } from "./rule_index.ts";
 import { pathName } from "./rule_names.ts";
 import type { PlacedRule, RuleNode } from "./rule_tree.ts";
@@ -131,7 +132,9 @@ function generateValueRule(program: Program, rule: Rule, node: RuleNode, message
       return false;
     };
   const body = traced(program, node, rule, generateBody(g, rule.body, bound, done), g);
+  const guard = guardRule(program, rule);
   return (scope, values) => {
+    if (guard !== undefined && !guard(scope)) return undefined;
     const { evaluation } = scope;
     const frame = new Frame(scope, body.size);
     for (let i = 0; i < args.length; i++) if (!(args[i] as Match)(frame, values[i] as Value)) return undefined;
@@ -196,7 +199,9 @@ function generatePartial<Sink>(
     return false;
   };
   const body = traced(program, node, rule, generateBody(g, rule.body, new Set(), done), g);
+  const guard = guardRule(program, rule);
   return (scope, sink) => {
+    if (guard !== undefined && !guard(scope)) return;
     const frame = new Frame(scope, body.size);
     frame.slots[slot] = sink;
     scope.evaluation.enter();

@@ -70,8 +70,8 @@ export function createExpander(context: CompileContext): Expander {
       case "comprehension": {
         // The head is evaluated after the body, inside the comprehension.
         const after: Expr[] = [];
-        const key = term.key && expand(term.key, after);
-        const value = expand(term.value, after);
+        const key = term.key && hoist(expand(term.key, after), after);
+        const value = hoist(expand(term.value, after), after);
         return { ...term, key, value, body: [...expandBody(term.body), ...after] };
       }
       case "template":
@@ -100,7 +100,7 @@ export function createExpander(context: CompileContext): Expander {
   function captured(term: Term, withs: readonly With[] = []): Term {
     const local = variable(term.loc);
     const body = [{ ...equation(local, term), withs }];
-    return { kind: "comprehension", of: "set", key: undefined, value: local, body, loc: term.loc };
+    return { kind: "comprehension", of: "set", key: undefined, value: local, body, closed: true, loc: term.loc };
   }
 
   function expandBody(body: Body): Body {

@@ -5,6 +5,7 @@ import type { Body, CallTerm, Expr, RefTerm, Term, VarTerm } from "./ast.ts";
 import { type Cursor, describe } from "./cursor.ts";
 import type { Token } from "./lexer.ts";
 import { parseNumber } from "./numbers.ts";
+import { type Key, keyOf } from "./values.ts";
 // Comprehensions hold bodies and bodies hold terms, so the two files need each other.
 import { parseBody, parseLiteral, startsKeywordRef } from "./parse_bodies.ts";
 
@@ -322,7 +323,23 @@ function parseObject(c: Cursor, key: Term, loc: Term["loc"]): Term {
     c.next();
     pairs.push([nextKey, parseInfix(c, false)]);
   }
-  return { kind: "object", pairs, loc };
+  return { kind: "object", pairs: lastOfEach(pairs), loc };
+}
+
+/** Of pairs with the same constant key the last one counts, even when it is undefined. */
+function lastOfEach(pairs: readonly (readonly [Term, Term])[]): (readonly [Term, Term])[] {
+  const constants = new Map<Key, number>();
+  const result: (readonly [Term, Term])[] = [];
+  for (const [key, value] of pairs) {
+    const known = key.kind === "scalar" ? constants.get(keyOf(key.value)) : undefined;
+    if (known !== undefined) {
+      result[known] = [(result[known] as readonly [Term, Term])[0], value];
+      continue;
+    }
+    if (key.kind === "scalar") constants.set(keyOf(key.value), result.length);
+    result.push([key, value]);
+  }
+  return result;
 }
 
 /** The reference of a `with` target or import: a name and constant parts. */

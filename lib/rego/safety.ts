@@ -132,11 +132,25 @@ export function createSafety(context: CompileContext): Safety {
     for (const expr of open) for (const name of unsafe.get(expr)!) if (!missing.has(name)) missing.set(name, expr);
     // An expression that closes over what it makes itself never gets a place.
     if (open.size > 0 && missing.size === 0) { for (const expr of open) missing.set("$", expr); }
-    return orderInside(ordered, visible, globals, missing);
+    return orderInside(ordered, visible, globals, missing, all);
+  }
+
+  /** A part of an interpolated string may use the variables around it only. */
+  function checkClosed(term: Term & { kind: "comprehension" }, globals: Names, all: Names): void {
+    for (const name of bodyVars(term.body, new Set(), SHALLOW)) {
+      if (isGenerated(name) || globals.has(name) || all.has(name)) continue;
+      context.report("rego_compile_error", `var ${writtenName(name)} is undeclared`, term.loc);
+    }
   }
 
   /** Closures may use what the expressions before theirs have made known. */
-  function orderInside(body: Body, visible: Map<Expr, Set<string>>, globals: Names, missing: Map<string, Expr>): Body {
+  function orderInside(
+    body: Body,
+    visible: Map<Expr, Set<string>>,
+    globals: Names,
+    missing: Map<string, Expr>,
+    all: Names,
+  ): Body {
     const known = new Set(globals);
     return body.map((expr, i) => {
       const previous = body[i - 1];
@@ -148,6 +162,7 @@ export function createSafety(context: CompileContext): Safety {
       const inner = (inside: Body) => reorder(inside, known, missing);
       return mapExpr(expr, (term) =>
         mapComprehensions(term, (comprehension) => {
+          if (comprehension.closed) checkClosed(comprehension, globals, all);
           const needed = termVars(comprehension.value, new Set());
           if (comprehension.key) termVars(comprehension.key, needed);
           const available = new Set(known);
