@@ -43,6 +43,9 @@ export const TYPICAL_MS: Readonly<Record<Step, number>> = {
   StopVM: 120,
 };
 
+/** How soon after the beginning of StopVM there is no apf and no agent left to kill, in milliseconds. */
+const VM_END_MS = 15;
+
 /** The steps in which most is begun and not finished come most often. */
 const STEP_WEIGHTS: Partial<Record<Step, number>> = { "start caa": 8, CreateVM: 6, StartVM: 7, StopVM: 6 };
 
@@ -74,8 +77,10 @@ export function planRound(seed: number, round: number): Plan {
     ? shuffled(PAIRS, seed)[(round / 2) % PAIRS.length]!
     : random.pick(PAIRS.map((pair) => [pair, STEP_WEIGHTS[pair[0]] ?? 1] as const));
   // Before caa serves there is no step to be after.
-  const isDuring = step === "start caa" || random.next() < 0.7;
-  const afterMs = isDuring ? Math.round(random.next() * TYPICAL_MS[step]) : undefined;
+  const isInVm = target === "apf" || target === "agent";
+  const isDuring = step === "start caa" || (step === "StopVM" && isInVm) || random.next() < 0.7;
+  const longestMs = step === "StopVM" && isInVm ? VM_END_MS : TYPICAL_MS[step];
+  const afterMs = isDuring ? Math.round(random.next() * longestMs) : undefined;
   const againMs = target === "caa" && random.next() < 0.3
     ? Math.round(random.next() * 1.2 * TYPICAL_MS["start caa"])
     : undefined;
