@@ -58,6 +58,7 @@ function captureValues(body: Body, arity: (operator: readonly string[]) => numbe
   const variables = [...bodyVars(body, new Set(), { skipClosures: true })].filter((name) => !/[$#]/.test(name));
   const expressions: { expr: Expr; value: Term | undefined }[] = [];
   const rewritten: Expr[] = [];
+  const isSingle = body.length === 1 && bodyVars(body, new Set(), { skipClosures: true }).size === 0;
   body.forEach((expr, i) => {
     const { what, negated, loc } = expr;
     const isCall = what.kind === "call" && what.operator[0] !== "eq" && what.args.length === arity(what.operator);
@@ -73,8 +74,8 @@ function captureValues(body: Body, arity: (operator: readonly string[]) => numbe
       : { kind: "call", operator: (what as { operator: readonly string[] }).operator, args: argsOf(what), loc };
     const capture: Expr = { ...expr, what: { kind: "call", operator: ["eq"], args: [local, term] } };
     const test: Expr = { ...expr, withs: [], what: { kind: "term", term: local }, generated: true };
-    // A query of one expression shows its value, also when that is false; of several, each has to hold.
-    rewritten.push(capture, ...(body.length === 1 ? [] : [test]));
+    // A query of one expression shows its value, also when that is false; of several solutions, each has to hold.
+    rewritten.push(capture, ...(isSingle ? [] : [test]));
     expressions.push({ expr, value: local });
   });
   return { body: rewritten, expressions, variables };
