@@ -173,7 +173,7 @@ async function fuzzSplice({ random, count, connect }: Round): Promise<number> {
     );
   } else if (random(2) === 0) {
     // Not always to the end: a server that stops inside a frame stops the answers, and these stop the client.
-    await Promise.race([Promise.all(writes), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+    await within(PATIENCE_MS, Promise.all(writes));
   }
   // Either end leaves, in either way, perhaps in the middle of all.
   const leaving = [client, server][random(2)]!;
@@ -192,11 +192,7 @@ function fuzzRewriters(random: Random): Rewriters {
       waiting.push(() => resolve(random(2) === 0 ? payload : payload.slice(random(20))));
       while (waiting.length > random(10)) waiting.splice(random(waiting.length), 1)[0]!();
     });
-  const parked: Rewriter = (_, { signal }) =>
-    new Promise((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason));
-      setTimeout(() => reject(new Error("long enough")), random(3));
-    });
+  const parked: Rewriter = (_, { signal }) => untilAborted(signal, random(3)).then(() => Promise.reject(signal.reason));
   const refused: Rewriter = () => {
     if (random(2) === 0) throw new TypeError("refused");
     return Promise.reject(new TypeError("refused later"));
@@ -214,11 +210,10 @@ async function fuzzServer({ random, count, connect }: Round): Promise<number> {
     ["Held", async (payload: Uint8Array) => (await Promise.resolve(), payload)],
     ["Refused", () => Promise.reject(new TypeError("refused"))],
     ["Grown", (payload: Uint8Array) => Promise.resolve(Buffer.concat([payload, payload]))],
-    ["Parked", (_: Uint8Array, { signal }: { signal: AbortSignal }) =>
-      new Promise<Uint8Array>((resolve) => {
-        signal.addEventListener("abort", () => resolve(new Uint8Array(0)));
-        setTimeout(() => resolve(new Uint8Array(0)), random(3));
-      })],
+    ["Parked", async (payload: Uint8Array, { signal }: { signal: AbortSignal }) => {
+      await untilAborted(signal, random(3));
+      return payload;
+    }],
   ]);
   const services = new Map([["t.S", methods], ["grpc.Health", new Map([["Check", echo]])]]);
   const server = createTtrpcServer({ services, log });
@@ -286,15 +281,31 @@ function withSocketSource(body: (connect: Round["connect"]) => Promise<void>): P
 }
 
 async function withoutHang<T>(work: Promise<T>, what: string): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const hung = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Hung: ${what}`)), HANG_MS);
-  });
+  const result = await within(HANG_MS, work.then((value) => ({ value })));
+  if (result === undefined) throw new Error(`Hung: ${what}`);
+  return result.value;
+}
+
+/** Resolves to what `work` does, or to undefined after `milliseconds`. */
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => late.resolve(undefined), milliseconds);
   try {
-    return await Promise.race([work, hung]);
+    return await Promise.race([work, late.promise]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Resolves when the signal aborts or the time is over. */
+function untilAborted(signal: AbortSignal, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 if (import.meta.main) {
