@@ -30,7 +30,7 @@ version = "0.1.0"
 `;
 
 for (const mode of ["automatic", "manual"] as const) {
-  Deno.test(`caa with ${mode} TLS shows no secret in logs, open files or command lines, and leaves no key of a pod`, () =>
+  Deno.test(`W25: caa with ${mode} TLS shows no secret in logs, open files or command lines, and leaves no key of a pod`, () =>
     withCaaDir(async (dir) => {
       const scan = createSecretScan();
       for (const [what, secret] of Object.entries(BROUGHT)) scan.add(what, secret);
