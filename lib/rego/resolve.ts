@@ -6,16 +6,23 @@ import type { CompileContext } from "./compile_context.ts";
 import { refusalOf } from "./builtins/refused.ts";
 import { declaredIn, patternVars } from "./declared.ts";
 import type { RegoLocation } from "./limits.ts";
+import { bodyVars, termVars } from "./term_walk.ts";
 
 /** What a name of the module stands for, e.g. `["data", "a", "b"]`. */
 export type Globals = ReadonlyMap<string, readonly string[]>;
+
+interface Declaration {
+  readonly unique: string;
+  readonly how: "declared" | "assigned" | "arg";
+  readonly loc: RegoLocation;
+}
 
 interface Scope {
   readonly parent: Scope | undefined;
   /** Declared somewhere in this body, perhaps further down. */
   readonly ahead: ReadonlySet<string>;
   /** Declared so far: the unique name, and how. */
-  readonly names: Map<string, { readonly unique: string; readonly how: "declared" | "assigned" | "arg" }>;
+  readonly names: Map<string, Declaration>;
   /** Used in this body before any declaration. */
   readonly seen: Set<string>;
 }
@@ -56,8 +63,19 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
       context.report("rego_compile_error", message, loc);
     } else if (scope.seen.has(name)) context.report("rego_compile_error", `var ${name} referenced above`, loc);
     const renamed = keepNames || name.startsWith("_$") ? name : `${name}#${unique++}`;
-    scope.names.set(name, { unique: renamed, how });
+    scope.names.set(name, { unique: renamed, how, loc });
     return renamed;
+  }
+
+  /** What `some` and `every` declare has to be used: in the body, or in the terms that stand outside of it. */
+  function checkUnused(body: Body, terms: readonly (Term | undefined)[] = []): void {
+    const used = bodyVars(body, new Set());
+    for (const term of terms) if (term) termVars(term, used);
+    for (const [name, { unique, how, loc }] of scope.names) {
+      if (how === "declared" && !used.has(unique)) {
+        context.report("rego_compile_error", `declared var ${name} unused`, loc);
+      }
+    }
   }
 
   function variable(term: VarTerm): Term {
@@ -100,7 +118,10 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
       case "comprehension":
         return within(declaredIn(term.body), () => {
           const body = resolveBody(term.body);
-          return { ...term, body, key: term.key && resolve(term.key), value: resolve(term.value) };
+          const key = term.key && resolve(term.key);
+          const value = resolve(term.value);
+          checkUnused(body, [key, value]);
+          return { ...term, body, key, value };
         });
       case "template":
         return { ...term, parts: term.parts.map((part) => typeof part === "string" ? part : expression(part)) };
@@ -180,7 +201,12 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
           const key = what.key && declared(what.key);
           const value = declared(what.value);
           // The body is a scope of its own, in which both may be declared again.
-          const body = within(declaredIn(what.body), () => resolveBody(what.body));
+          const body = within(declaredIn(what.body), () => {
+            const inner = resolveBody(what.body);
+            checkUnused(inner);
+            return inner;
+          });
+          checkUnused(body);
           return { ...what, key, value, domain, body };
         });
       }
@@ -198,7 +224,11 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
     if (negatedAt && assigns) {
       context.report("rego_compile_error", "cannot assign vars inside negated expression", negatedAt);
     }
-    return within(declaredIn(body), () => resolveBody(body));
+    return within(declaredIn(body), () => {
+      const inner = resolveBody(body);
+      checkUnused(inner);
+      return inner;
+    });
   }
 
   function declared(term: VarTerm): VarTerm {
@@ -265,6 +295,7 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
       member: member && resolve(member),
       value: resolve(value),
     };
+    checkUnused(body, [...head.path, head.member, head.value]);
     const otherwise = rule.otherwise && createResolver(context, globals).rule(rule.otherwise);
     return { ...rule, head, body, otherwise };
   }
@@ -274,7 +305,9 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
     query(body) {
       keepNames = true;
       scope = newScope(undefined, declaredIn(body));
-      return resolveBody(body);
+      const resolved = resolveBody(body);
+      checkUnused(resolved);
+      return resolved;
     },
     term(term) {
       scope = newScope(undefined, new Set());

@@ -52,6 +52,8 @@ export function termVars(term: Term, into: Set<string>, options: WalkOptions = {
       bodyVars(term.body, into, options);
       break;
     case "template":
+      if (options.skipClosures) break;
+      for (const part of term.parts) if (typeof part !== "string") exprVars(part, into, options);
       break;
   }
   return into;
