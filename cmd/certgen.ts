@@ -10,7 +10,7 @@ import { KEY_TYPES } from "../lib/crypto/keys.ts";
 import { parseSubject } from "../lib/crypto/subject.ts";
 import { parseAlternativeNames } from "../lib/crypto/subject_alternative_name.ts";
 import { PeerctlError } from "../lib/errors.ts";
-import { checkFileSet, writeFileSet } from "../lib/net/file_set.ts";
+import { checkFileSet, writeFileSet } from "../lib/os/file_set.ts";
 
 /** Longest validity, in days: ten years. */
 const MAX_DAYS = 3650;

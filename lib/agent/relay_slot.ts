@@ -3,7 +3,8 @@
 
 import { isAbsolute, join } from "node:path";
 import { PeerctlError, toPeerctlError } from "../errors.ts";
-import { checkSocketPath, createPrivateDir } from "../net/unix_socket.ts";
+import { checkSocketPath } from "../net/unix_socket.ts";
+import { createPrivateDir } from "../os/private_dir.ts";
 
 /** Highest slot number: far more relays than a worker node has cores. */
 export const MAX_SLOT = 999;

@@ -5,7 +5,7 @@ import * as net from "node:net";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { PeerctlError } from "../errors.ts";
 import { type ConnectOptions, handOut, whenConnected } from "./connecting.ts";
-import { fileError } from "./private_file.ts";
+import { fileError } from "../os/private_file.ts";
 import { stopListening } from "./tcp.ts";
 
 /** Longest path of a unix socket, in bytes: sun_path holds 108 with its final zero (unix(7)). */
@@ -13,9 +13,6 @@ export const MAX_SOCKET_PATH_BYTES = 107;
 
 const SOCKET_MODE = 0o600;
 const PRIVATE_DIR_MODE = 0o700;
-
-/** Set on directories like /tmp, where everybody makes files and only owners remove them (inode(7)). */
-const STICKY_BIT = 0o1000;
 
 /** Longest time for a connection to a local socket when the caller names none, in milliseconds. */
 const DIAL_TIMEOUT_MS = 5_000;
@@ -106,23 +103,6 @@ export async function listenUnix(
   signal?.addEventListener("abort", close);
   if (signal?.aborted) await close();
   return { path, close };
-}
-
-/**
- * Makes a directory and those above it; the last one gets mode 0700, also when it was there before.
- *
- * @throws {PeerctlError} as fileError() when that cannot be, "config" when it is one that everybody shares, like /tmp.
- */
-export async function createPrivateDir(path: string): Promise<void> {
-  const refusal = `Cannot make directory "${path}" private`;
-  try {
-    await Deno.mkdir(path, { recursive: true, mode: PRIVATE_DIR_MODE });
-    const mode = (await Deno.stat(path)).mode ?? 0;
-    if ((mode & STICKY_BIT) !== 0) throw new PeerctlError("config", `${refusal}: everybody shares it`);
-    if ((mode & 0o777) !== PRIVATE_DIR_MODE) await Deno.chmod(path, PRIVATE_DIR_MODE);
-  } catch (error) {
-    throw error instanceof PeerctlError ? error : fileError(refusal, error);
-  }
 }
 
 /**

@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import * as net from "node:net";
 import { join } from "node:path";
 import { withTempDir } from "../testing/temp_dir.ts";
-import { checkSocketPath, createPrivateDir, dialUnix, listenUnix, MAX_SOCKET_PATH_BYTES } from "./unix_socket.ts";
+import { checkSocketPath, dialUnix, listenUnix, MAX_SOCKET_PATH_BYTES } from "./unix_socket.ts";
 
 const echo = (socket: net.Socket) => socket.pipe(socket);
 
@@ -194,20 +194,6 @@ Deno.test("dialUnix() tells a stale socket from an absent one, and gives up with
       message: `Cannot connect to "${path}": nobody listens there`,
     });
     await assert.rejects(dialUnix(path, { signal: AbortSignal.abort() }), { kind: "closed" });
-  }));
-
-Deno.test("createPrivateDir() makes all directories and takes others' rights away from the last", () =>
-  withTempDir(async (dir) => {
-    const path = join(dir, "a/b/c");
-    await createPrivateDir(path);
-    assert.equal((await Deno.stat(path)).mode! & 0o777, 0o700);
-    await Deno.chmod(path, 0o755);
-    await createPrivateDir(path);
-    assert.equal((await Deno.stat(path)).mode! & 0o777, 0o700);
-    await Deno.chmod(path, 0o1777);
-    await assert.rejects(createPrivateDir(path), { kind: "config", message: /everybody shares it/ });
-    await Deno.writeTextFile(join(dir, "file"), "");
-    await assert.rejects(createPrivateDir(join(dir, "file")), { kind: "config" });
   }));
 
 /** Leaves what a killed process leaves: a socket file that nobody listens on. */

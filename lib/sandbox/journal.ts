@@ -4,7 +4,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { PeerctlError } from "../errors.ts";
-import { createPrivateDir } from "../net/unix_socket.ts";
+import { createPrivateDir } from "../os/private_dir.ts";
 
 /** Number of the tables' layout (PRAGMA user_version). A journal of a later one is refused, not misread. */
 const LAYOUT = 1;

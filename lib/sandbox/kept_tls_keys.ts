@@ -5,8 +5,8 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import type { Logger } from "@logtape/logtape";
 import { type AutomaticTlsKeys, generateAutomaticTlsKeys } from "../crypto/automatic.ts";
-import { writeFileSet } from "../net/file_set.ts";
-import { removeUnfinished } from "../net/private_file.ts";
+import { writeFileSet } from "../os/file_set.ts";
+import { removeUnfinished } from "../os/private_file.ts";
 import type { Clock } from "../os/clock.ts";
 
 /** File names in the folder, by what they hold. */

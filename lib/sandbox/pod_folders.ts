@@ -4,8 +4,9 @@
 import { join } from "node:path";
 import { checkSandboxId } from "../agent/sandbox_id.ts";
 import { PeerctlError } from "../errors.ts";
-import { writePrivateFile } from "../net/private_file.ts";
-import { checkSocketPath, createPrivateDir } from "../net/unix_socket.ts";
+import { writePrivateFile } from "../os/private_file.ts";
+import { checkSocketPath } from "../net/unix_socket.ts";
+import { createPrivateDir } from "../os/private_dir.ts";
 import type { PodRequest } from "./annotations.ts";
 import type { SandboxRow } from "./journal.ts";
 

@@ -4,8 +4,8 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { PeerctlError } from "../errors.ts";
-import { removeUnfinished, writePrivateFile } from "../net/private_file.ts";
-import { createPrivateDir } from "../net/unix_socket.ts";
+import { removeUnfinished, writePrivateFile } from "../os/private_file.ts";
+import { createPrivateDir } from "../os/private_dir.ts";
 
 /** 128 bits in hex. */
 const INSTALLATION_ID_DIGITS = 32;

@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { PeerctlError } from "../../errors.ts";
 import { parseUserData } from "../../guest/user_data.ts";
-import { writePrivateFile } from "../../net/private_file.ts";
+import { writePrivateFile } from "../../os/private_file.ts";
 import type { Environment } from "../../os/detached_process.ts";
 import { fillAgentCommand } from "./agent_command.ts";
 import { isListening } from "./loopback_address.ts";

@@ -5,7 +5,8 @@ import type { Logger } from "@logtape/logtape";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { PeerctlError } from "../../errors.ts";
-import { checkSocketPath, createPrivateDir, dialUnix } from "../../net/unix_socket.ts";
+import { checkSocketPath, dialUnix } from "../../net/unix_socket.ts";
+import { createPrivateDir } from "../../os/private_dir.ts";
 import type { Environment } from "../../os/detached_process.ts";
 import type { CreateRequest, Instance, Provider } from "../provider.ts";
 import {

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { PeerctlError } from "../../errors.ts";
-import { writePrivateFile } from "../../net/private_file.ts";
+import { writePrivateFile } from "../../os/private_file.ts";
 
 /** Version of the record's form; a record of another version is not touched. */
 const VERSION = 1;

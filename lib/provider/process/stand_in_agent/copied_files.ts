@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { createPrivateDir } from "../../../net/unix_socket.ts";
+import { createPrivateDir } from "../../../os/private_dir.ts";
 import type { CopyFileRequest } from "../../../proto/gen/agent_pb.ts";
 import { Code, RpcError } from "../../../ttrpc/status.ts";
 import { createTurns } from "../turns.ts";
