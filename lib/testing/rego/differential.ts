@@ -37,15 +37,19 @@ export type Reply =
  * - `refused`: lib/rego does not offer something, and said so at load.
  * - `stopped`: one of them ran into a limit.
  * - `accepted`: OPA's type checker proves an expression senseless and refuses it at load; lib/rego evaluates it.
+ * - `excused`: a fault of OPA: it panics (json.patch that removes the root), or see isOpaFault() in fuzz_policy.ts.
  * - `different`: everything else, and always a bug.
  */
-export type Agreement = "same" | "refused" | "stopped" | "accepted" | "different";
+export type Agreement = "same" | "refused" | "stopped" | "accepted" | "excused" | "different";
 
 /** The file name that the policy has for both. */
 const FILE = "fuzz.rego";
 
 /** Codes of OPA for an evaluation that took too long. */
 const CANCELLED = "eval_cancel_error";
+
+/** What the peer says when OPA itself fails. */
+const PANIC = "panic";
 
 /** Code of OPA's type checker. */
 const TYPE_ERROR = "rego_type_error";
@@ -94,6 +98,7 @@ function rowsText(rows: readonly Readonly<Record<string, TypedValue>>[]): string
 
 export function agreement(opa: Reply, ours: Reply): Agreement {
   if (ours.kind === "crash") return "different";
+  if (opa.kind === "error" && opa.codes.includes(PANIC)) return "excused";
   if (opa.kind === "stopped" || ours.kind === "stopped") return "stopped";
   if (ours.kind === "error" && ours.stage === "load" && ours.codes.includes(UNSUPPORTED_CODE)) return "refused";
   if (opa.kind === "rows") return ours.kind === "rows" && ours.text === opa.text ? "same" : "different";

@@ -9,7 +9,7 @@ import {
   type Question,
   type Reply,
 } from "./differential.ts";
-import { type FuzzPair, makePair, renderPair } from "./fuzz_policy.ts";
+import { type FuzzPair, isOpaFault, makePair, renderPair } from "./fuzz_policy.ts";
 import type { OpaProcess } from "./opa_process.ts";
 
 /** Questions on their way to OPA at the same time. */
@@ -48,12 +48,12 @@ export async function comparePair(opa: OpaProcess, pair: FuzzPair): Promise<Omit
   const asked = askOpaQuestion(opa, question);
   const ours = askRegoQuestion(question);
   const theirs = await asked;
-  return { pair, agreement: agreement(theirs, ours), opa: theirs, ours };
+  return { pair, agreement: isOpaFault(pair) ? "excused" : agreement(theirs, ours), opa: theirs, ours };
 }
 
 /** Runs the seeds from `seed` to `seed + count - 1`. */
 export async function fuzz(o: FuzzOptions): Promise<FuzzReport> {
-  const counts: Record<Agreement, number> = { same: 0, refused: 0, stopped: 0, accepted: 0, different: 0 };
+  const counts: Record<Agreement, number> = { same: 0, refused: 0, stopped: 0, accepted: 0, excused: 0, different: 0 };
   const differences: Difference[] = [];
   let answered = 0;
   for (let first = o.seed; first < o.seed + o.count; first += IN_FLIGHT) {

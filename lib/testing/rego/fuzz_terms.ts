@@ -53,6 +53,8 @@ export const STRINGS = ["a", "b", "c", "", "ab", "a,b", "Zz", "é", "1", "/x/y",
 /** Builtins with the types of their operands, by the type of their result. */
 const CALLS: Readonly<Record<TermType, readonly (readonly [string, ...TermType[]])[]>> = {
   number: [
+    ["time.parse_rfc3339_ns", "string"],
+    ["units.parse", "string"],
     ["count", "array"],
     ["count", "set"],
     ["count", "object"],
@@ -78,6 +80,17 @@ const CALLS: Readonly<Record<TermType, readonly (readonly [string, ...TermType[]
     ["semver.compare", "string", "string"],
   ],
   string: [
+    ["trim_right", "string", "string"],
+    ["base64.decode", "string"],
+    ["hex.decode", "string"],
+    ["urlquery.decode", "string"],
+    ["yaml.marshal", "any"],
+    ["crypto.md5", "string"],
+    ["crypto.hmac.sha256", "string", "string"],
+    ["glob.quote_meta", "string"],
+    ["strings.replace_n", "object", "string"],
+    ["time.weekday", "number"],
+    ["json.marshal_with_options", "any", "object"],
     ["lower", "string"],
     ["upper", "string"],
     ["concat", "string", "array"],
@@ -103,6 +116,11 @@ const CALLS: Readonly<Record<TermType, readonly (readonly [string, ...TermType[]
     ["urlquery.encode_object", "object"],
   ],
   boolean: [
+    ["glob.match", "string", "array", "string"],
+    ["strings.any_suffix_match", "array", "array"],
+    ["net.cidr_intersects", "string", "string"],
+    ["regex.globs_match", "string", "string"],
+    ["yaml.is_valid", "string"],
     ["contains", "string", "string"],
     ["startswith", "string", "string"],
     ["endswith", "string", "string"],
@@ -123,6 +141,12 @@ const CALLS: Readonly<Record<TermType, readonly (readonly [string, ...TermType[]
     ["net.cidr_contains", "string", "string"],
   ],
   array: [
+    ["numbers.range_step", "number", "number", "number"],
+    ["regex.find_all_string_submatch_n", "string", "string", "number"],
+    ["time.date", "number"],
+    ["time.clock", "number"],
+    ["time.diff", "number", "number"],
+    ["json.patch", "array", "array"],
     ["array.concat", "array", "array"],
     ["array.slice", "array", "number", "number"],
     ["array.reverse", "array"],
@@ -134,8 +158,17 @@ const CALLS: Readonly<Record<TermType, readonly (readonly [string, ...TermType[]
     ["indexof_n", "string", "string"],
     ["regex.find_n", "string", "string", "number"],
   ],
-  set: [["union", "set"], ["intersection", "set"], ["object.keys", "object"], ["graph.reachable", "object", "array"]],
+  set: [
+    ["graph.reachable_paths", "object", "array"],
+    ["net.cidr_expand", "string"],
+    ["union", "set"],
+    ["intersection", "set"],
+    ["object.keys", "object"],
+    ["graph.reachable", "object", "array"],
+  ],
   object: [
+    ["json.patch", "object", "array"],
+    ["urlquery.decode_object", "string"],
     ["object.union", "object", "object"],
     ["object.remove", "object", "array"],
     ["object.filter", "object", "array"],
@@ -144,6 +177,7 @@ const CALLS: Readonly<Record<TermType, readonly (readonly [string, ...TermType[]
     ["object.union_n", "array"],
   ],
   any: [
+    ["yaml.unmarshal", "string"],
     ["object.get", "object", "string", "any"],
     ["json.unmarshal", "string"],
     ["max", "array"],
@@ -233,10 +267,40 @@ function call(c: Choices, scope: Scope, type: TermType, depth: number): string {
 
 function operandOf(c: Choices, scope: Scope, name: string, type: TermType, depth: number): string {
   // Bounds of what grows fast; the limits of the two evaluators are not the same.
-  if (["numbers.range", "bits.lsh", "format_int"].includes(name)) return c.pick(["2", "3", "8", "10", "input.n", "-1"]);
+  if (["numbers.range", "numbers.range_step", "bits.lsh", "format_int"].includes(name)) {
+    return c.pick(["2", "3", "8", "10", "input.n", "-1"]);
+  }
   if (name.startsWith("regex.") && type === "string" && c.chance(0.7)) {
     return JSON.stringify(c.pick(["a+", "[a-c]", "^x", "(a)(b)?", "b$", "."]));
   }
+  if (name === "json.patch" && type === "array" && c.chance(0.8)) {
+    return `[${c.some(0, 2, () => makePatch(c, scope, depth))}]`;
+  }
+  if (name.startsWith("net.cidr") && c.chance(0.8)) {
+    return JSON.stringify(c.pick(["10.0.0.0/8", "10.0.1.0/30", "10.0.1.2", "::1/126", "1.2.3.4/32", "300.0.0.0/8"]));
+  }
+  if (name === "time.parse_rfc3339_ns") {
+    return JSON.stringify(c.pick(["2024-02-29T12:00:00Z", "1969-12-31T23:59:59.5+01:00", "x"]));
+  }
+  if (name.startsWith("time.") && c.chance(0.6)) return c.pick(["0", "1709208000000000000", "-1", "86400000000001"]);
+  if (name === "glob.match" && type === "string" && c.chance(0.6)) {
+    return JSON.stringify(c.pick(["a*", "*", "{a,b}", "?", "[a-c]", "**.b.*"]));
+  }
+  if (name === "glob.match" && type === "array") return c.pick(["[]", '["."]', '["/", ","]', "null"]);
+  if (name === "json.marshal_with_options" && type === "object") {
+    return c.pick(['{"pretty": true}', '{"indent": " "}', "{}"]);
+  }
+  if (name === "strings.replace_n" && type === "object") {
+    return c.pick(['{"a": "b", "b": "a"}', '{"": "x"}', "input.o"]);
+  }
+  if (["base64.decode", "hex.decode", "urlquery.decode"].includes(name)) {
+    return JSON.stringify(c.pick(["YQ==", "6162", "a%20b", "ab", "?", ""]));
+  }
+  if (name === "yaml.unmarshal") {
+    return JSON.stringify(c.pick(["a: 1", "[1, 2.0]", "- x\n- null", "a: b: c", "yes", "1e3"]));
+  }
+  if (name.startsWith("units.")) return JSON.stringify(c.pick(["10K", "1.5Mi", "7", "1e3", "10mb", "m", "100m"]));
+  if (name.startsWith("semver.")) return JSON.stringify(c.pick(["1.2.3", "1.2.3-rc.1", "1.10.0", "v1", "1.2.3+b"]));
   if (name === "sprintf" && type === "string") {
     return JSON.stringify(c.pick(["%v", "%d-%s", "%v %v", "%5.2f", "%q", "%x"]));
   }
@@ -255,6 +319,15 @@ function operandOf(c: Choices, scope: Scope, name: string, type: TermType, depth
   return makeTerm(c, scope, type, depth);
 }
 
+function makePatch(c: Choices, scope: Scope, depth: number): string {
+  const path = () => JSON.stringify(c.pick(["/a", "/b", "a/b", "/0", "/-", "", "/k/c"]));
+  const op = c.pick(["add", "remove", "replace", "move", "copy", "test"]);
+  const rest = op === "move" || op === "copy"
+    ? `, "from": ${path()}`
+    : `, "value": ${makeTerm(c, scope, "any", depth - 1)}`;
+  return `{"op": "${op}", "path": ${path()}${op === "remove" ? "" : rest}}`;
+}
+
 /** Arithmetic, set operations, comprehensions, comparisons as values. */
 function compound(c: Choices, scope: Scope, type: TermType, depth: number): string {
   const part = (of: TermType) => makeTerm(c, scope, of, depth - 1);
@@ -267,6 +340,7 @@ function compound(c: Choices, scope: Scope, type: TermType, depth: number): stri
       return c.pick([
         () => `(${part("any")} ${c.pick(["==", "!=", "<", "<=", ">", ">="])} ${part("any")})`,
         () => `(${part("any")} in ${part(c.pick(["array", "set", "object"]))})`,
+        () => `(${c.pick(["0", '"a"', part("any")])}, ${part("any")} in ${part(c.pick(["array", "object"]))})`,
       ])();
     case "array":
       return comprehension(c, scope, "[", "]", depth);

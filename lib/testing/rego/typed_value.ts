@@ -31,6 +31,8 @@ export function typedToJson(value: TypedValue): string {
 /** A value of lib/rego in the same form, in the order in which it iterates. */
 export function typedOf(value: Value): TypedValue {
   if (isNumber(value)) return { n: formatNumber(value) };
+  // A byte that is no UTF-8 (hex.decode) stands as a lone surrogate; Go writes it to JSON as U+FFFD.
+  if (typeof value === "string") return value.toWellFormed();
   if (typeof value !== "object" || value === null) return value;
   if (value instanceof RegoSet) return { s: value.values().map(typedOf) };
   if (value instanceof RegoObject) {
