@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Compiles the rules of one path: values with defaults and `else`, functions, sets and objects. */
 
-import type { Rule, Term } from "./ast.ts";
-import { type Bound, constantOf, createGenerator, generateEval, generateMatch, type Generator } from "./codegen.ts";
+import type { Rule } from "./ast.ts";
+import { type Bound, constantOf, createGenerator, generateEval, generateMatch } from "./codegen.ts";
 import { generateBody } from "./codegen_body.ts";
-import type { RegoLocation } from "./limits.ts";
-import { createPartialTree, type PartialTree } from "./partial_object.ts";
+import { objectProgram, type PartialProgram, partOf, setProgram } from "./codegen_partial.ts";
 import type { NodeProgram, Program } from "./program.ts";
 import { guardRule } from "./rule_guard.ts";
 import { indexRules } from "./rule_index.ts";
-import { pathName } from "./rule_names.ts";
-import type { PlacedRule, RuleNode } from "./rule_tree.ts";
-import { conflict, type Eval, Frame, type Match, type Scope, type Step, UNDEFINED } from "./runtime.ts";
+import { traceRule } from "./rule_trace.ts";
+import type { RuleNode } from "./rule_tree.ts";
+import { conflict, Frame, type Match, type Scope, type Step, UNDEFINED } from "./runtime.ts";
 import { termVars } from "./term_walk.ts";
-import { equalValues, RegoSet, SetBuilder, type Value } from "./values.ts";
+import { equalValues, type Value } from "./values.ts";
 
 /** A rule with one value: the value for these arguments, or undefined. */
 type RunValue = (scope: Scope, args: readonly Value[]) => Value | undefined;
-
-/** A partial rule: puts everything it gives into `sink`. */
-export type RunPartial<Sink> = (scope: Scope, sink: Sink) => void;
 
 /** What two different values of one rule are called. */
 const CONFLICTS = {
@@ -37,19 +33,17 @@ export function generateNode(program: Program, node: RuleNode): NodeProgram {
       return { value: () => undefined, call: run };
     }
     case "set":
-      return cached(node, setProgram(program, node));
-    case "object": {
-      const fill = objectProgram(program, node);
-      const compute = (scope: Scope): Value => {
-        const tree = createPartialTree();
-        fill(scope, tree);
-        return tree.build();
-      };
-      return { ...cached(node, compute), fill };
-    }
+      return partialProgram(node, setProgram(program, node));
+    case "object":
+      return partialProgram(node, objectProgram(program, node));
     default:
       return { value: () => undefined, call: () => undefined };
   }
+}
+
+function partialProgram(node: RuleNode, { compute, part, fill }: PartialProgram): NodeProgram {
+  const byKey = (scope: Scope, keys: readonly Value[]) => partOf(scope, node, keys, part);
+  return { ...cached(node, compute), part: byKey, ...(fill && { fill }) };
 }
 
 function cached(node: RuleNode, compute: (scope: Scope) => Value | undefined): NodeProgram {
@@ -131,15 +125,16 @@ function generateValueRule(program: Program, rule: Rule, node: RuleNode, message
       else if (!equalValues(frame.out as Value, result as Value)) throw conflict(message, loc);
       return false;
     };
-  const body = traced(program, node, rule, generateBody(g, rule.body, bound, done), g);
+  const body = traceRule(program, node, rule, generateBody(g, rule.body, bound, done));
+  const size = g.size();
   const guard = guardRule(program, rule);
   return (scope, values) => {
     if (guard !== undefined && !guard(scope)) return undefined;
     const { evaluation } = scope;
-    const frame = new Frame(scope, body.size);
+    const frame = new Frame(scope, size);
     for (let i = 0; i < args.length; i++) if (!(args[i] as Match)(frame, values[i] as Value)) return undefined;
     evaluation.enter();
-    body.step(frame);
+    body(frame);
     evaluation.depth--;
     return frame.out as Value | undefined;
   };
@@ -150,107 +145,4 @@ function boundAfter(rule: Rule, bound: Bound): Bound {
   const after = new Set(bound);
   for (const term of [...rule.head.path, rule.head.member, rule.head.value]) if (term) termVars(term, after);
   return after;
-}
-
-function traced(program: Program, node: RuleNode, rule: Rule, step: Step, g: Generator): { step: Step; size: number } {
-  const { tracer } = program;
-  const size = g.size();
-  if (!tracer?.enter && !tracer?.leave) return { step, size };
-  const name = pathName(node.path);
-  return {
-    size,
-    step(frame) {
-      tracer.enter?.(name, rule.loc);
-      const stop = step(frame);
-      tracer.leave?.(name, rule.loc, frame.out !== undefined);
-      return stop;
-    },
-  };
-}
-
-function setProgram(program: Program, node: RuleNode): (scope: Scope) => Value {
-  const rules = node.rules.map(({ rule }) => {
-    const member = rule.head.member as Term;
-    return generatePartial<SetBuilder>(program, node, rule, (g, bound) => {
-      const value = generateEval(g, member, bound);
-      return (frame, sink) => sink.add(value(frame) as Value);
-    });
-  });
-  return (scope) => {
-    const sink = new SetBuilder();
-    for (const run of rules) run(scope, sink);
-    return sink.build();
-  };
-}
-
-/** Compiles a partial rule; `emit` puts one solution into the sink. */
-function generatePartial<Sink>(
-  program: Program,
-  node: RuleNode,
-  rule: Rule,
-  emit: (g: Generator, bound: Bound) => (frame: Frame, sink: Sink) => void,
-): RunPartial<Sink> {
-  const g = createGenerator(program);
-  const slot = g.spare();
-  const put = emit(g, boundAfter(rule, new Set()));
-  const done: Step = (frame) => {
-    put(frame, frame.slots[slot] as Sink);
-    frame.out = true;
-    return false;
-  };
-  const body = traced(program, node, rule, generateBody(g, rule.body, new Set(), done), g);
-  const guard = guardRule(program, rule);
-  return (scope, sink) => {
-    if (guard !== undefined && !guard(scope)) return;
-    const frame = new Frame(scope, body.size);
-    frame.slots[slot] = sink;
-    scope.evaluation.enter();
-    body.step(frame);
-    scope.evaluation.depth--;
-  };
-}
-
-function objectProgram(program: Program, node: RuleNode): (scope: Scope, tree: PartialTree) => void {
-  const rules = node.rules.map((placed) => generateObjectRule(program, node, placed));
-  return (scope, tree) => {
-    for (const run of rules) run(scope, tree);
-    addChildren(program, scope, node, tree);
-  };
-}
-
-function generateObjectRule(program: Program, node: RuleNode, { rule, tail }: PlacedRule): RunPartial<PartialTree> {
-  const { member, value, loc } = rule.head;
-  return generatePartial<PartialTree>(program, node, rule, (g, bound) => {
-    const path: Eval[] = tail.map((part) => generateEval(g, part, bound));
-    const result = generateEval(g, member ?? value, bound);
-    return (frame, sink) => {
-      const keys = path.map((part) => part(frame) as Value);
-      const given = result(frame) as Value;
-      if (member) sink.add(keys, given, loc);
-      else sink.put(keys, given, loc);
-    };
-  });
-}
-
-/** Adds what rules with constant paths below `node` give. */
-export function addChildren(program: Program, scope: Scope, node: RuleNode, tree: PartialTree): void {
-  for (const child of node.children.values()) {
-    const key = child.path.at(-1) as Value;
-    if (child.kind === undefined) {
-      addChildren(program, scope, child, tree.at(key));
-      continue;
-    }
-    const { fill, value: evaluate } = program.nodes[child.index] as NodeProgram;
-    if (fill) {
-      fill(scope, tree.at(key));
-      continue;
-    }
-    const value = evaluate(scope);
-    if (child.kind === "set" && value instanceof RegoSet) {
-      tree.addAll(key, value);
-      continue;
-    }
-    const location: RegoLocation | undefined = child.rules[0]?.rule.head.loc;
-    if (value !== undefined) tree.put([key], value, location);
-  }
 }

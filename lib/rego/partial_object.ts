@@ -3,7 +3,16 @@
 
 import type { RegoLocation } from "./limits.ts";
 import { conflict } from "./runtime.ts";
-import { equalValues, type Key, keyOf, ObjectBuilder, type RegoSet, SetBuilder, type Value } from "./values.ts";
+import {
+  equalValues,
+  type Key,
+  keyOf,
+  ObjectBuilder,
+  type RegoObject,
+  type RegoSet,
+  SetBuilder,
+  type Value,
+} from "./values.ts";
 
 type Entry =
   | { readonly kind: "tree"; readonly tree: PartialTree }
@@ -19,7 +28,7 @@ export interface PartialTree {
   addAll(key: Value, members: RegoSet, location?: RegoLocation): void;
   /** The tree at `key`, made if need be. @throws {RegoError} eval_conflict_error when a value is there. */
   at(key: Value, location?: RegoLocation): PartialTree;
-  build(): Value;
+  build(): RegoObject;
 }
 
 export function createPartialTree(): PartialTree {
@@ -66,10 +75,13 @@ export function createPartialTree(): PartialTree {
     build() {
       const builder = new ObjectBuilder();
       for (const { key, entry } of entries.values()) {
-        builder.set(
-          key,
-          entry.kind === "value" ? entry.value : entry.kind === "set" ? entry.set.build() : entry.tree.build(),
-        );
+        // As OPA: a path that only leads to rules without solutions is not there.
+        if (entry.kind === "value") builder.set(key, entry.value);
+        else if (entry.kind === "set" && entry.set.size > 0) builder.set(key, entry.set.build());
+        else if (entry.kind === "tree") {
+          const inner = entry.tree.build();
+          if (inner.size > 0) builder.set(key, inner);
+        }
       }
       return builder.build();
     },

@@ -16,6 +16,8 @@ export interface NodeProgram {
   value(scope: Scope): Value | undefined;
   /** The value of a function. */
   call(scope: Scope, args: readonly Value[]): Value | undefined;
+  /** The value of a partial rule in as far as its member at `keys` needs it. */
+  part?(scope: Scope, keys: readonly Value[]): Value | undefined;
   /** Puts what partial rules give into a tree that others fill too; only for paths with variables. */
   fill?(scope: Scope, tree: PartialTree): void;
 }

@@ -266,7 +266,14 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
   /** `some k, v in xs` is `v = xs[k]` with new variables. */
   function membership(what: ExprKind & { kind: "someIn" }): ExprKind {
     const domain = resolve(what.domain);
+    const inDomain = termVars(what.domain, new Set(), { skipClosures: true });
     for (const pattern of [what.key, what.value]) {
+      // As OPA: `some x in f(x)` does not mean an outer x.
+      if (pattern) {
+        patternVars(pattern, ({ name, loc }) => {
+          if (inDomain.has(name)) context.report("rego_unsafe_var_error", `var ${name} is unsafe`, loc);
+        });
+      }
       if (pattern) patternVars(pattern, (v) => v.name.startsWith("_$") || declare(v.name, v.loc, "declared"));
     }
     const { loc } = what.value;

@@ -13,7 +13,7 @@ import type { Program } from "./program.ts";
 import type { RuleNode } from "./rule_tree.ts";
 import type { Scope } from "./runtime.ts";
 import { eachSubterm, eachTerm } from "./term_walk.ts";
-import { type Key, keyOf, type Value } from "./values.ts";
+import { isArray, type Key, keyOf, type Value } from "./values.ts";
 
 /** False when the rule cannot hold. */
 export type Guard = (scope: Scope) => boolean;
@@ -23,6 +23,8 @@ interface Demand {
   readonly path: readonly Value[];
   /** Undefined: any value will do. */
   readonly key: Key | undefined;
+  /** An array with so many elements. */
+  readonly length?: number | undefined;
 }
 
 /** The guard of one rule without its `else`; undefined when there is nothing to guard. */
@@ -34,10 +36,11 @@ export function guardRule(program: Program, rule: Rule): Guard | undefined {
   return (scope) => demands.every((demand) => isMet(scope, demand));
 }
 
-function isMet(scope: Scope, { input, path, key }: Demand): boolean {
+function isMet(scope: Scope, { input, path, key, length }: Demand): boolean {
   let value: Value | undefined = input ? scope.input : scope.data;
   const look: Look = input ? member : baseMember;
   for (const part of path) value = look(value, part);
+  if (length !== undefined && !(isArray(value) && value.length === length)) return false;
   return value !== undefined && (key === undefined || keyOf(value) === key);
 }
 
@@ -71,7 +74,8 @@ function demandOf(program: Program, expr: Expr, body: Body): Demand[] {
 
 function eqDemand(program: Program, ref: Term, other: Term): Demand[] {
   if (other.kind !== "var" && other.kind !== "scalar" && other.kind !== "array") return [];
-  return refDemand(program, ref, constantOf(other));
+  const length = other.kind === "array" ? other.items.length : undefined;
+  return refDemand(program, ref, constantOf(other)).map((demand) => ({ ...demand, length }));
 }
 
 function standsFor(program: Program, variable: Term, other: Term, body: Body): Demand[] {

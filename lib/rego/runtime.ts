@@ -108,7 +108,7 @@ export class Scope {
   /** Values of rules by the index of their node. */
   readonly values: (Value | typeof UNDEFINED | undefined)[] = [];
   /** Parts of partial rules that were asked for by key. */
-  readonly parts = new Map<string, Value | typeof UNDEFINED>();
+  readonly parts = new Map<string, Value>();
 
   constructor(
     evaluation: Evaluation,

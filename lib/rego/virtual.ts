@@ -95,7 +95,10 @@ export function createProgram(options: ProgramOptions): Program {
     nodes,
     walkNode,
     extent,
-    part: (scope, node) => nodes[node.index]!.value(scope),
+    part(scope, node, keys) {
+      const { part, value } = nodes[node.index] as NodeProgram;
+      return part ? part(scope, keys) : value(scope);
+    },
   };
   for (const node of tree.nodes) nodes.push(whenUsed(() => generateNode(program, node), node));
   return program;
@@ -108,6 +111,7 @@ function whenUsed(generate: () => NodeProgram, node: RuleNode): NodeProgram {
   return {
     value: (scope) => program().value(scope),
     call: (scope, args) => program().call(scope, args),
+    ...((node.kind === "object" || node.kind === "set") && { part: (scope, keys) => program().part?.(scope, keys) }),
     ...(node.kind === "object" && { fill: (scope, tree) => program().fill?.(scope, tree) }),
   };
 }
