@@ -20,6 +20,7 @@ import {
 import { createTtrpcServer } from "../ttrpc/server.ts";
 import { type Rewriter, type Rewriters, spliceTtrpc } from "../ttrpc/splice.ts";
 import { createFrameSource, createRandom, cutAnywhere, type Random } from "./fuzz_frames.ts";
+import { untilClosed } from "./spliced.ts";
 import { withTempDir } from "./temp_dir.ts";
 
 /** Frames of one connection, at most; after that a new one starts, so that a swallowed stream is not the end. */
@@ -246,13 +247,6 @@ async function writeAll(socket: net.Socket, frames: readonly Uint8Array[], rando
       });
     }
   }
-}
-
-function untilClosed(socket: net.Socket): Promise<void> {
-  return new Promise((resolve) => {
-    if (socket.closed) resolve();
-    else socket.on("close", () => resolve());
-  });
 }
 
 /** Runs `body` with a way to open any number of unix connections. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Gives a test both far ends of two connections that a splice joins. */
 
-import { once } from "node:events";
 import type net from "node:net";
 import { getLogger } from "@logtape/logtape";
 import { type Rewriters, type Splice, spliceTtrpc } from "../ttrpc/splice.ts";
@@ -56,7 +55,10 @@ export function withSplicedPeers(rewriters: Rewriters, body: (peers: SplicedPeer
   });
 }
 
-/** Resolves when the socket has closed. */
-export async function untilClosed(socket: net.Socket): Promise<void> {
-  if (!socket.closed) await once(socket, "close");
+/** Resolves when the socket has closed, also when that is by an error, at which events.once() would throw. */
+export function untilClosed(socket: net.Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.on("close", () => resolve());
+  });
 }

@@ -17,6 +17,7 @@ import {
 import { type GoAgent, startGoAgent } from "../testing/go_agent.ts";
 import { type GoShim, startGoShim } from "../testing/go_shim.ts";
 import { requirePeer } from "../testing/peers.ts";
+import { untilClosed } from "../testing/spliced.ts";
 import { withTempDir } from "../testing/temp_dir.ts";
 import { createTtrpcClient, type TtrpcClient } from "./client.ts";
 import { MAX_PAYLOAD_BYTES } from "./frame.ts";
@@ -206,7 +207,7 @@ async function withGoAgent(body: (client: TtrpcClient, agent: GoAgent) => Promis
     const socket = join(dir, "agent.sock");
     const agent = await startGoAgent({ socket, dir });
     const connection = net.connect(socket);
-    const closed = once(connection, "close");
+    const closed = untilClosed(connection);
     try {
       await once(connection, "connect");
       const client = createTtrpcClient(connection);
@@ -232,7 +233,7 @@ async function withGoShim(
     const server = createTtrpcServer({ services, log: getLogger("test") });
     const closing: Promise<unknown>[] = [];
     const listener = net.createServer((connection) => {
-      closing.push(once(connection, "close"));
+      closing.push(untilClosed(connection));
       server.serve(connection);
     });
     listener.listen(socket);
