@@ -11,7 +11,7 @@ export type PeerTool = "go" | "cargo" | "openssl" | "ssh" | "zsh" | "fish";
 
 /** What to tell someone who does not have it. */
 const INSTALL_HINTS: Record<PeerTool, string> = {
-  go: "install Go 1.24.6 or newer so that `go` is on PATH",
+  go: "install Go 1.26 or newer so that `go` is on PATH",
   cargo: "install Rust 1.80 or newer so that `cargo` is on PATH",
   openssl: "install the Debian package openssl",
   ssh: "install the Debian packages openssh-client and openssh-server",
