@@ -175,3 +175,9 @@ Deno.test("rules lists what a test runner and coverage need", () => {
   assert.equal(rule?.ref, "data.t.test_a");
   assert.deepEqual(rule?.expressions.map(({ line }) => line), [3, 4]);
 });
+
+Deno.test("a partial rule asked by key does not stop at conflicts of other keys", () => {
+  const text = 'm[k] := v if some [k, v] in [["a", 1], ["b", 2], ["b", 3]]\np := m.a\nq := m.b\n';
+  assert.equal(answer(text, { ref: "data.t.p" }), "1");
+  assert.throws(() => answer(text, { ref: "data.t.q" }), { code: "eval_conflict_error" });
+});
