@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type * as net from "node:net";
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
-import { createAutomaticTls } from "../lib/crypto/automatic.ts";
+import { createAutomaticTls } from "../lib/testing/automatic_tls.ts";
 import { dialTcp } from "../lib/net/tcp.ts";
 import { createTlsDialer, type TlsCredentials } from "../lib/net/tls.ts";
 import { listenUnix } from "../lib/net/unix_socket.ts";

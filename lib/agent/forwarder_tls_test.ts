@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { createAutomaticTls } from "../crypto/automatic.ts";
+import { createAutomaticTls } from "../testing/automatic_tls.ts";
 import type { ApfConfig } from "../guest/apf_config.ts";
 import { withTempDir } from "../testing/temp_dir.ts";
 import { type ForwarderTlsSources, loadForwarderTls } from "./forwarder_tls.ts";

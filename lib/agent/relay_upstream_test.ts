@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { getLogger } from "@logtape/logtape";
-import { createAutomaticTls } from "../crypto/automatic.ts";
+import { createAutomaticTls } from "../testing/automatic_tls.ts";
 import { type GuestEnd, type GuestEndOptions, startGuestEnd } from "../testing/guest_end.ts";
 import { Code, RpcError } from "../ttrpc/status.ts";
 import { createUpstream } from "./relay_upstream.ts";

@@ -60,8 +60,3 @@ export async function openAutomaticTls(keys: AutomaticTlsKeys): Promise<Automati
     },
   };
 }
-
-/** Makes a new CA and a new client certificate, and issues with them; nothing is kept. */
-export async function createAutomaticTls(): Promise<AutomaticTls> {
-  return await openAutomaticTls(await generateAutomaticTlsKeys());
-}

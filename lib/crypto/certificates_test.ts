@@ -5,7 +5,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { peerPath, requirePeer } from "../testing/peers.ts";
 import { withTempDir } from "../testing/temp_dir.ts";
-import { createAutomaticTls } from "./automatic.ts";
+import { createAutomaticTls } from "../testing/automatic_tls.ts";
 import { createCertificateSet } from "./certificate_set.ts";
 import { createAuthority } from "./certificates.ts";
 import { KEY_TYPES, type KeyType } from "./keys.ts";

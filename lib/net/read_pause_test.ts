@@ -4,7 +4,7 @@ import { once } from "node:events";
 import assert from "node:assert/strict";
 import type { Duplex } from "node:stream";
 import { getLogger } from "@logtape/logtape";
-import { createAutomaticTls } from "../crypto/automatic.ts";
+import { createAutomaticTls } from "../testing/automatic_tls.ts";
 import { pauseReading, resumeReading } from "./read_pause.ts";
 import { dialTcp, listenTcp } from "./tcp.ts";
 import { createTlsDialer, listenTls } from "./tls.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { join } from "node:path";
-import { createAutomaticTls } from "../crypto/automatic.ts";
+import { createAutomaticTls } from "../testing/automatic_tls.ts";
 import { KEY_TYPES } from "../crypto/keys.ts";
 import type { PeerctlError } from "../errors.ts";
 import { layCertificates } from "../testing/certificate_files.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import * as net from "node:net";
 import * as tls from "node:tls";
-import { createAutomaticTls } from "../crypto/automatic.ts";
+import { createAutomaticTls } from "../testing/automatic_tls.ts";
 import { createSelfSignedClient } from "../crypto/certificates.ts";
 import type { PeerctlError } from "../errors.ts";
 import { makeTestAuthority } from "../testing/certificates.ts";

@@ -3,7 +3,8 @@
 
 import type { Duplex } from "node:stream";
 import type { Logger } from "@logtape/logtape";
-import { type AutomaticTls, createAutomaticTls } from "../crypto/automatic.ts";
+import type { AutomaticTls } from "../crypto/automatic.ts";
+import { createAutomaticTls } from "./automatic_tls.ts";
 import { listenTcp } from "../net/tcp.ts";
 import { listenTls, type TlsClientOptions } from "../net/tls.ts";
 import { createTtrpcServer } from "../ttrpc/server.ts";

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import assert from "node:assert/strict";
 import type net from "node:net";
 import { getLogger } from "@logtape/logtape";
-import { createAutomaticTls } from "../crypto/automatic.ts";
+import { createAutomaticTls } from "../testing/automatic_tls.ts";
 import { createTlsDialer, listenTls, type TlsProfile } from "../net/tls.ts";
 import { createFramePeer } from "../testing/frame_peer.ts";
 import { responseFrame } from "../testing/frames.ts";
