@@ -113,6 +113,8 @@ export function createReaper(options: ReaperOptions): Reaper {
     try {
       // What a create call made just before the row was noted shows by then.
       await remove({ sandboxId, instanceId, mayExistSinceMs: row.createdMs }, true, signal);
+      // Noted anew meanwhile, for an instance that this attempt may not have seen.
+      if (pending.get(keyOf(row)) !== row) return;
       journal.removeDeletion(row);
       pending.delete(keyOf(row));
       log.info("Instance deleted after all", { sandbox: sandboxId, instance: instanceId, attempts: attempts + 1 });

@@ -71,6 +71,31 @@ Deno.test("retryDue() tries again with growing pauses until the instance is gone
   });
 });
 
+Deno.test("retryDue() keeps what was noted anew for the same sandbox while it tried", async () => {
+  await withReaper(async ({ provider, clock, journal, store }) => {
+    const down = () => Promise.reject(new Error("down"));
+    let find: typeof provider.find = down;
+    const asked: typeof provider = { ...provider, find: (...call) => find(...call) };
+    const reaper = createReaper({ provider: asked, journal, clock, log, ownerOf: store.ownerOf, attemptMs: 60_000 });
+    const doomed = { sandboxId: "sb1", instanceId: "", mayExistSinceMs: 0 };
+    await reaper.reap(doomed);
+    await clock.advance(2_000);
+    const answer = Promise.withResolvers<[]>();
+    find = () => answer.promise;
+    const retried = reaper.retryDue(never);
+    await provider.create({ ...request, sandboxId: "sb1" }, never);
+    find = down;
+    await reaper.reap(doomed);
+    answer.resolve([]);
+    await retried;
+    assert.deepEqual([reaper.pending().length, journal.deletions().length], [1, 1]);
+    find = provider.find;
+    await clock.advance(2_000);
+    await reaper.retryDue(never);
+    assert.deepEqual([provider.instances.size, journal.deletions()], [0, []]);
+  });
+});
+
 Deno.test("forget() leaves the instance alone for good, and is forgotten when the instance is gone", async () => {
   await withReaper(async ({ provider, clock, journal, makeReaper, makeSweeper }) => {
     const { id } = await provider.create({ ...request, sandboxId: "sb1" }, never);
