@@ -77,6 +77,17 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
 
   /** Ids that nobody knows and that are being stopped all the same. */
   const stoppingUnknown = new Map<string, Promise<void>>();
+  /** Folders that are just being made, by sandbox id. */
+  const making = new Map<string, Promise<void>>();
+
+  function makeFolder(id: string, initdata: string): Promise<void> {
+    let made = making.get(id);
+    if (made === undefined) {
+      made = folders.make(id, initdata).finally(() => making.delete(id));
+      making.set(id, made);
+    }
+    return made;
+  }
 
   async function create(request: CreateSandbox): Promise<string> {
     const { id, networkNamespacePath } = request;
@@ -84,22 +95,26 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     // What is looked for under this id and deleted must not be what comes now.
     await stoppingUnknown.get(id)?.catch(() => {});
     const pod = readPodRequest(request.annotations);
-    const known = store.get(id)?.row;
-    if (known) {
+    const sandbox = store.get(id);
+    if (sandbox) {
+      const known = sandbox.row;
       const isSame = known.podName === pod.podName && known.podNamespace === pod.podNamespace &&
         known.networkNamespacePath === networkNamespacePath;
+      // Again, for a caa that was killed after it had noted the pod may not have come to keep its initdata.
+      if (isSame && isIdle(sandbox)) await makeFolder(id, pod.initdata);
       if (isSame) return known.agentSocket;
       throw new RpcError(
         Code.alreadyExists,
         `Cannot create pod VM "${id}": the id belongs to pod "${known.podNamespace}/${known.podName}"`,
       );
     }
-    const sandbox = store.add({
+    const agentSocket = folders.agentSocket(id);
+    store.add({
       id,
       podName: pod.podName,
       podNamespace: pod.podNamespace,
       networkNamespacePath,
-      agentSocket: folders.agentSocket(id),
+      agentSocket,
       spec: JSON.stringify(pod.spec),
       state: "created",
       provider: provider.name,
@@ -108,14 +123,14 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       lastError: "",
     });
     try {
-      await folders.make(id, pod.initdata);
+      await makeFolder(id, pod.initdata);
     } catch (error) {
       store.remove(id);
       await folders.remove(id).catch(() => {});
       throw error;
     }
     log.info("Sandbox created", { sandbox: id, pod: pod.podName, namespace: pod.podNamespace });
-    return sandbox.row.agentSocket;
+    return agentSocket;
   }
 
   function start(id: string, signal: AbortSignal): Promise<void> {
@@ -127,7 +142,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     }
     if (sandbox.starting) return sandbox.starting.done;
     if (sandbox.row.state === "running") return Promise.resolve();
-    if (sandbox.row.state !== "created" || sandbox.stopping || sandbox.takingBack) {
+    if (!isIdle(sandbox)) {
       return Promise.reject(
         new PeerctlError("state", `Cannot start pod VM "${id}": the sandbox is ${stateAndWhy(sandbox)}`, {
           hint: "delete the pod; one that takes its place starts anew",
@@ -150,6 +165,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     const undo = createUndo({ log: log.with({ sandbox: id }), clock, limitMs: UNDO_LIMIT_MS });
     const startedMs = clock.now();
     try {
+      await making.get(id);
       signal.throwIfAborted();
       const pod = await folders.readPod(sandbox.row);
       const instanceName = instanceNameFor(podName, id);
@@ -242,6 +258,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       await sandbox.starting.done.catch(() => {});
     }
     await sandbox.takingBack?.catch(() => {});
+    await making.get(id)?.catch(() => {});
     store.note(sandbox, { state: "stopping" });
     try {
       await release(id, sandbox.row.instanceId);
@@ -305,12 +322,18 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
 
   async function settle(): Promise<void> {
     for (const { starting } of store.all()) starting?.abort();
-    await Promise.allSettled(
-      store.all().flatMap(({ starting, stopping, takingBack }) => [starting?.done, stopping, takingBack]),
-    );
+    await Promise.allSettled([
+      ...store.all().flatMap(({ starting, stopping, takingBack }) => [starting?.done, stopping, takingBack]),
+      ...stoppingUnknown.values(),
+    ]);
   }
 
   return { create, start, stop, instanceOf, relayLost, settle };
+}
+
+/** Created, and nothing is under way on it. */
+function isIdle({ row, starting, stopping, takingBack }: Sandbox): boolean {
+  return row.state === "created" && !starting && !stopping && !takingBack;
 }
 
 function stateAndWhy({ row: { state, lastError } }: Sandbox): string {

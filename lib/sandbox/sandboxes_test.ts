@@ -319,6 +319,35 @@ test("W6: create() that fails leaves no sandbox, folder or journal row", async (
   await sandboxes.create(sb1);
 });
 
+test("create() makes up for a folder that a killed caa did not come to make", async ({ sandboxes, podsDir, provider, restart }) => {
+  const initdata = { ...annotations, "io.katacontainers.config.hypervisor.cc_init_data": "version = 1" };
+  await sandboxes.create({ ...sb1, annotations: initdata });
+  await Deno.remove(join(podsDir, "sb1"), { recursive: true });
+  const { sandboxes: later } = await restart();
+  await later.create({ ...sb1, annotations: initdata });
+  await later.start("sb1", never);
+  assert.deepEqual(provider.userData, ['user data of web with initdata "version = 1"']);
+});
+
+test("settle() waits for the stop of a sandbox that nobody knows", async ({ sandboxes, provider }) => {
+  const request = {
+    sandboxId: "sb1",
+    podName: "web",
+    podNamespace: "default",
+    instanceName: "podvm-web",
+    userData: "",
+  };
+  const spec = { instanceType: "", vcpus: 0, memoryMiB: 0, gpus: 0, image: "" };
+  await provider.create({ ...request, spec, idempotencyKey: "k" }, never);
+  const held = provider.holdDelete();
+  let isStopped = false;
+  const stopped = sandboxes.stop("sb1").then(() => isStopped = true);
+  const settled = sandboxes.settle().then(() => isStopped);
+  held.release();
+  await stopped;
+  assert.equal(await settled, true);
+});
+
 test("W7: stop() removes the pod's folder with everything in it", async ({ sandboxes, podsDir }) => {
   const initdata = { ...annotations, "io.katacontainers.config.hypervisor.cc_init_data": "version = 1" };
   await sandboxes.create({ ...sb1, annotations: initdata });
