@@ -35,34 +35,60 @@ export interface OpaProcess extends AsyncDisposable {
   ask(question: OpaQuestion): Promise<OpaAnswer>;
 }
 
+/** A question on its way. */
+interface Waiting {
+  readonly line: Uint8Array<ArrayBuffer>;
+  readonly answer: PromiseWithResolvers<OpaAnswer>;
+}
+
+/** What is answered for the question at which OPA ended: Go cannot recover from a stack that overflows. */
+const ENDED: OpaAnswer = { errors: [{ stage: "eval", code: "panic", message: "the OPA peer ended" }] };
+
 export async function startOpa(): Promise<OpaProcess> {
-  const child = new Deno.Command(await opaPeer(), { stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
-  const stdin = child.stdin.getWriter();
-  const waiting: PromiseWithResolvers<OpaAnswer>[] = [];
-  const stderr = new Response(child.stderr).text();
-  const ended = (async () => {
+  const path = await opaPeer();
+  const waiting: Waiting[] = [];
+  let isStopping = false;
+  let current = start();
+
+  /** Starts the program and asks it everything that is waiting. */
+  function start() {
+    const child = new Deno.Command(path, { stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
+    const stdin = child.stdin.getWriter();
+    const ended = readAnswers(child).then(() => {
+      if (isStopping) return;
+      waiting.shift()?.answer.resolve(ENDED);
+      current = start();
+    });
+    // A program that has ended does not read; its successor is asked again.
+    const send = (line: Uint8Array<ArrayBuffer>) => void stdin.write(line).catch(() => {});
+    for (const { line } of waiting) send(line);
+    return { stdin, ended, send };
+  }
+
+  async function readAnswers(child: Deno.ChildProcess): Promise<void> {
     let rest = "";
     for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
       const lines = (rest + text).split("\n");
       rest = lines.pop()!;
-      for (const line of lines) waiting.shift()!.resolve(JSON.parse(line));
+      for (const line of lines) waiting.shift()!.answer.resolve(JSON.parse(line));
     }
-    const why = new Error(`the OPA peer ended: ${await stderr}`);
-    for (const each of waiting.splice(0)) each.reject(why);
     await child.status;
-  })();
+  }
+
   return {
     ask(question) {
       const { inputTerm, data, input, ...rest } = question;
-      const line = JSON.stringify({ ...rest, input_term: inputTerm, data: document(data), input: document(input) });
+      const text = JSON.stringify({ ...rest, input_term: inputTerm, data: document(data), input: document(input) });
+      const line = new TextEncoder().encode(`${text}\n`);
       const answer = Promise.withResolvers<OpaAnswer>();
-      waiting.push(answer);
-      stdin.write(new TextEncoder().encode(`${line}\n`)).catch(answer.reject);
+      waiting.push({ line, answer });
+      current.send(line);
       return answer.promise;
     },
     async [Symbol.asyncDispose]() {
-      await stdin.close().catch(() => {}); // the program may be gone already
-      await ended;
+      isStopping = true;
+      await current.stdin.close().catch(() => {}); // the program may be gone already
+      await current.ended;
     },
   };
 }
