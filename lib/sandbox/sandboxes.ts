@@ -310,7 +310,10 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       if (sandbox?.row.state !== "running" || sandbox.stopping) continue;
       const lastError = "the relay that carried its agent path is gone";
       store.note(sandbox, { state: "failed", lastError });
-      await folders.removeAgentSocket(id);
+      // The others are told of all the same, and nobody waits for this who could be told.
+      await folders.removeAgentSocket(id).catch((error) =>
+        log.warn("Agent socket could not be removed", { sandbox: id, reason: toPeerctlError(error).message })
+      );
       log.error("Sandbox lost its agent path", {
         sandbox: id,
         pod: sandbox.row.podName,

@@ -312,6 +312,16 @@ test("relayLost() marks the sandbox failed; it can still be stopped", async ({ s
   assert.equal(provider.instances.size, 0);
 });
 
+test("W34: relayLost() goes on with the others when one socket cannot be removed", async ({ sandboxes, podsDir, store }) => {
+  for (const id of ["sb1", "sb2"]) {
+    await sandboxes.create({ ...sb1, id });
+    await sandboxes.start(id, never);
+  }
+  await Deno.mkdir(join(podsDir, "sb1/agent.ttrpc/in-the-way"), { recursive: true });
+  await sandboxes.relayLost(["sb1", "sb2"]);
+  assert.deepEqual(store.all().map(({ row }) => row.state), ["failed", "failed"]);
+});
+
 test("W6: create() that fails leaves no sandbox, folder or journal row", async ({ sandboxes, store, journal, podsDir }) => {
   await Deno.writeTextFile(join(podsDir, "sb1"), "in the way");
   await assert.rejects(sandboxes.create(sb1));
