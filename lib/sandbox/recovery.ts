@@ -70,9 +70,14 @@ async function settleKnown(
 
 /** Nobody was told that it runs: its instance goes, the sandbox is as after CreateVM. */
 async function takeBack(sandbox: Sandbox, options: RecoveryOptions): Promise<void> {
-  const { relays, reaper, folders, store } = options;
+  const { relays, reaper, folders, store, log } = options;
   const { id, instanceId, changedMs } = sandbox.row;
-  await relays.close(id);
+  try {
+    await relays.close(id);
+  } catch (error) {
+    // No reason to keep the VM: without it the path leads nowhere.
+    log.warn("Agent path could not be closed", { sandbox: id, reason: toPeerctlError(error).message });
+  }
   await folders.removeAgentSocket(id);
   await reaper.reap({ sandboxId: id, instanceId, mayExistSinceMs: changedMs });
   store.note(sandbox, { state: "created", instanceId: "", lastError: "caa was restarted while the pod VM started" });

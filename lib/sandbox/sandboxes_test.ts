@@ -225,6 +225,23 @@ test("recover() takes a half-started sandbox back, found by its id", async (fixt
   await assert.rejects(started);
 });
 
+test("recover() deletes the instance of a half-started sandbox also when its relay does not answer", async (fixture) => {
+  const { sandboxes, provider, relays } = fixture;
+  await sandboxes.create(sb1);
+  relays.holdOpen();
+  const deadline = new AbortController();
+  const started = sandboxes.start("sb1", deadline.signal);
+  await relays.openReached;
+  const { close } = relays;
+  relays.close = () => Promise.reject(new PeerctlError("timeout", "no answer"));
+  const next = await fixture.restart();
+  await next.store.get("sb1")?.takingBack?.catch(() => {});
+  assert.deepEqual([provider.instances.size, next.store.get("sb1")?.row.state], [0, "created"]);
+  relays.close = close;
+  deadline.abort();
+  await assert.rejects(started);
+});
+
 test("stop() of a sandbox that is just being taken back does not leave it there", async (fixture) => {
   const { sandboxes, provider, relays, podsDir } = fixture;
   await sandboxes.create(sb1);
