@@ -23,6 +23,12 @@ export interface RelayPoolTiming {
 
 export const DEFAULT_POOL_TIMING: RelayPoolTiming = { waitMs: 30_000, startMs: 20_000, restartMs: 3_000, pollMs: 25 };
 
+/**
+ * How long a relay that was started is still waited for when caa stops, in milliseconds: one that was greeted ends soon,
+ * one that nobody greets would wait for its first caa.
+ */
+const LAST_MEETING_MS = 5_000;
+
 export interface RelayLaunch {
   /**
    * Resolves when a relay answers that takes new sandboxes.
@@ -34,7 +40,7 @@ export interface RelayLaunch {
   anotherRelay(signal: AbortSignal): Promise<LiveRelay | undefined>;
   /** What an operator should know. */
   warnings(): string[];
-  /** Gives up what is being started or waited for. */
+  /** Gives up what is waited for, and meets what was started: nobody else knows of it yet. */
   stop(): Promise<void>;
 }
 
@@ -53,6 +59,8 @@ export function createRelayLaunch(options: RelayLaunchOptions): RelayLaunch {
   const stopping = new AbortController();
   const starting = new Map<string, Promise<void>>();
   let isWaiting = false;
+  /** Until when what was started is waited for although we stop. */
+  let lastMeetingAt = Infinity;
 
   const hasRelay = () => scan.live().some(({ isDraining }) => !isDraining);
 
@@ -106,13 +114,15 @@ export function createRelayLaunch(options: RelayLaunchOptions): RelayLaunch {
     // Done as well when a relay that cannot be used turns out to have the slot: the next slot is tried then.
     while (!(await scan.meet(slot)) && scan.isFree(slot)) {
       const now = performance.now();
-      if (now > deadline) throw noRelay(`relay ${slot} did not answer within ${timing.startMs} ms`);
+      if (now > Math.min(deadline, lastMeetingAt)) {
+        throw noRelay(`relay ${slot} did not answer within ${timing.startMs} ms`);
+      }
       // Who has the slot without answering is a relay that starts or ends just now: one of them changes soon.
-      if (now - startedAt > timing.restartMs && !(await isSlotTaken(dir, slot))) {
+      if (now - startedAt > timing.restartMs && !stopping.signal.aborted && !(await isSlotTaken(dir, slot))) {
         await starter.start(slot);
         startedAt = performance.now();
       }
-      await pause(timing.pollMs, stopping.signal);
+      await pause(timing.pollMs, startedAt === -Infinity ? stopping.signal : undefined);
     }
   }
 
@@ -128,6 +138,7 @@ export function createRelayLaunch(options: RelayLaunchOptions): RelayLaunch {
     anotherRelay,
     warnings: () => (isWaiting ? [`no relay runs in ${dir}: pods cannot start until one does`] : []),
     async stop() {
+      lastMeetingAt = performance.now() + LAST_MEETING_MS;
       stopping.abort();
       await Promise.allSettled(starting.values());
     },
@@ -148,11 +159,11 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
   try {
-    await orAborted(promise, signal);
+    await (signal ? orAborted(promise, signal) : promise);
   } finally {
     clearTimeout(timer);
   }

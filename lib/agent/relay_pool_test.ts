@@ -238,6 +238,26 @@ Deno.test("a relay that ends with sandboxes is reported with their ids; one that
   });
 });
 
+Deno.test("stop() still meets a relay that was just started, which ends soon then", async () => {
+  await withPools(async ({ pool, sandbox, start }) => {
+    const wanted = Promise.withResolvers<string>();
+    const relays = pool({
+      starter: { start: (slot) => Promise.resolve(wanted.resolve(slot)), warnings: () => [] },
+    });
+    const opening = new AbortController();
+    const opened = assert.rejects(relays.open(sandbox("s1"), opening.signal), { kind: "closed" });
+    const slot = await wanted.promise;
+    opening.abort();
+    await opened;
+    const stopped = relays.stop();
+    const relay = await start(slot);
+    const startedAt = performance.now();
+    await stopped;
+    await relay.closed;
+    assert.ok(performance.now() - startedAt < 5_000, "it waited for its first caa");
+  });
+});
+
 Deno.test("stop() drops connections only: relay and sandbox go on, nothing is reported", async () => {
   await withPools(async ({ pool, sandbox, lost, dir }) => {
     const relays = pool();
