@@ -47,6 +47,8 @@ export async function openAgentTls(options: OpenAgentTlsOptions): Promise<Opened
   const profile = parseTlsProfile(values.tlsMinVersion, values.tlsCipherSuites);
   const nothing = { announce: () => Promise.resolve(), reload: () => {} };
   if (values.disableTls) {
+    // Not used, but half a set of them is a mistake all the same.
+    if (isManual) loadTlsFiles(files);
     log.warn("TLS is disabled: agent calls cross the network in clear text, and anyone may send them");
     return { tls: createDisabledTls(), ...nothing };
   }

@@ -47,6 +47,8 @@ export interface RelayPool {
   list(): Promise<RelaySandbox[]>;
   /** The slot of the relay that carries a sandbox, as far as we know without asking. */
   slotOf(sandboxId: string): string | undefined;
+  /** True while a relay is there that does not answer, or not in our words: what it carries is not known. */
+  isBlind(): boolean;
   /** What an operator should know, for /readyz. */
   warnings(): string[];
   /** Drops the control connections; the relays go on. */
@@ -170,6 +172,7 @@ export function createRelayPool(options: RelayPoolOptions): RelayPool {
     },
     list: async () => (await ofAll((client) => client.list())).flat(),
     slotOf: (sandboxId) => scan.live().find(({ sandboxIds }) => sandboxIds.has(sandboxId))?.client.slot,
+    isBlind: () => scan.hasStrangers(),
     warnings: () => [...starter.warnings(), ...scan.warnings(), ...launch.warnings()],
     async stop() {
       await launch.stop();

@@ -28,6 +28,8 @@ export interface RelayScan {
   freeSlot(): string;
   /** True while no relay has answered in this slot, usable or not. */
   isFree(slot: string): boolean;
+  /** True while a relay is there that cannot be spoken with. */
+  hasStrangers(): boolean;
   /** One line for each relay that runs and cannot be used, or is used though it is of another build. */
   warnings(): string[];
   /** Drops all connections. */
@@ -161,6 +163,7 @@ export function createRelayScan(options: RelayScanOptions): RelayScan {
       throw new PeerctlError("limit", `Cannot start another relay in "${dir}": all ${MAX_SLOT + 1} slots are taken`);
     },
     isFree,
+    hasStrangers: () => strangers.size > 0,
     warnings: () => [
       ...[...strangers.values()].map(({ warning }) => warning),
       ...[...relays.values()].flatMap(({ client: { slot, hello } }) => {

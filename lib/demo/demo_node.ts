@@ -73,8 +73,11 @@ export async function startDemoNode(options: DemoNodeOptions): Promise<DemoNode>
       }
       await ended;
       await tail.ended;
-      await endRelays(join(dir, "relay"));
-      await deleteInstances(podsDir, options);
+      try {
+        await endRelays(join(dir, "relay"));
+      } finally {
+        await deleteInstances(podsDir, options);
+      }
     },
   };
   try {

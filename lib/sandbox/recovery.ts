@@ -3,7 +3,7 @@
 
 import type { Logger } from "@logtape/logtape";
 import type { RelayPool, RelaySandbox } from "../agent/relay_pool.ts";
-import { toPeerctlError } from "../errors.ts";
+import { PeerctlError, toPeerctlError } from "../errors.ts";
 import type { Journal } from "./journal.ts";
 import type { PodFolders } from "./pod_folders.ts";
 import type { Reaper } from "./reaper.ts";
@@ -26,7 +26,17 @@ export interface RecoveryOptions {
  * sandboxes concerned are busy until then.
  */
 export async function recover(options: RecoveryOptions): Promise<void> {
-  const { store, relays, folders, log } = options;
+  const { store, relays, folders, providerName, log } = options;
+  const foreign = store.all().find(({ row }) => row.provider !== providerName);
+  if (foreign) {
+    throw new PeerctlError(
+      "config",
+      `Cannot use provider "${providerName}": sandbox "${foreign.row.id}" was made with provider "${foreign.row.provider}"`,
+      {
+        hint: "start caa with that provider until its pods are stopped, or give this one its own -pods-dir and -socket",
+      },
+    );
+  }
   const carried = new Map((await relays.list()).map((one) => [one.sandboxId, one]));
   for (const sandbox of store.all()) await settleKnown(sandbox, carried.get(sandbox.row.id), options);
   for (const [id, one] of carried) if (!store.get(id)) await settleStranger(one, options);
@@ -42,7 +52,7 @@ async function settleKnown(
   carried: RelaySandbox | undefined,
   options: RecoveryOptions,
 ): Promise<void> {
-  const { sandboxes, store, folders, log } = options;
+  const { sandboxes, store, relays, folders, log } = options;
   const { id, podName, podNamespace, state } = sandbox.row;
   const names = { sandbox: id, pod: podName, namespace: podNamespace };
   switch (state) {
@@ -50,6 +60,8 @@ async function settleKnown(
       return;
     case "running":
       if (carried?.state === "open") return log.info("Sandbox goes on", { ...names, instance: sandbox.row.instanceId });
+      // A relay that does not answer may still carry it; its socket must not be taken away from a pod that runs.
+      if (relays.isBlind()) return log.warn("Sandbox may go on in a relay that does not answer", names);
       return await sandboxes.relayLost([id]);
     case "failed":
       return await folders.removeAgentSocket(id);

@@ -7,7 +7,7 @@ import { checkSandboxId } from "../agent/sandbox_id.ts";
 import { PeerctlError, toPeerctlError } from "../errors.ts";
 import type { Clock } from "../os/clock.ts";
 import { limitTime } from "../os/limit_time.ts";
-import type { Instance, Provider } from "../provider/provider.ts";
+import type { CreateRequest, Instance, Provider } from "../provider/provider.ts";
 import { Code, RpcError } from "../ttrpc/status.ts";
 import type { AgentTls, SandboxTls } from "./agent_tls.ts";
 import { type PodRequest, readPodRequest } from "./annotations.ts";
@@ -19,6 +19,12 @@ import { createUndo } from "./undo.ts";
 
 /** How long closing an agent path may take, in milliseconds: a relay that hangs must not keep a VM alive. */
 const CLOSE_LIMIT_MS = 20_000;
+
+/** How long creating an instance may take, in milliseconds; the shim's own limit is ten minutes as shipped. */
+const CREATE_LIMIT_MS = 30 * 60_000;
+
+/** How long a provider that is told to stop creating may take to do so, in milliseconds. */
+const HEED_MS = 60_000;
 
 /** How long taking back one step of a start may take, in milliseconds; the Go adaptor gives its clean-up ten minutes. */
 const UNDO_LIMIT_MS = 10 * 60_000;
@@ -180,7 +186,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
         await reaper.reap({ sandboxId: id, instanceId, mayExistSinceMs: clock.now() });
       });
       const request = { sandboxId: id, podName, podNamespace, instanceName, userData, spec: pod.spec, idempotencyKey };
-      const instance = await provider.create(request, signal);
+      const instance = await createInstance(request, signal);
       store.update(sandbox, { instanceId: instance.id });
       signal.throwIfAborted();
       undo.push("close agent path", () => closePath(id));
@@ -195,6 +201,25 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       await undo.runAll();
       store.note(sandbox, { state: "created", instanceId: "", lastError });
       throw cause;
+    }
+  }
+
+  /** A provider that is told to stop may take back what it did; one that does not heed is left behind. */
+  async function createInstance(request: CreateRequest, signal: AbortSignal): Promise<Instance> {
+    const isDone = new AbortController();
+    const tooLate = new AbortController();
+    signal.addEventListener("abort", () => {
+      clock.delay(HEED_MS, isDone.signal).then(() => tooLate.abort(signal.reason), () => {});
+    }, { signal: isDone.signal });
+    try {
+      return await limitTime((limit) => provider.create(request, AbortSignal.any([signal, limit])), {
+        ms: CREATE_LIMIT_MS,
+        what: `create the instance of sandbox "${request.sandboxId}"`,
+        clock,
+        signal: tooLate.signal,
+      });
+    } finally {
+      isDone.abort();
     }
   }
 

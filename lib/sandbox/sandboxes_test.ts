@@ -430,3 +430,58 @@ Deno.test("W33: a provider call that hangs is given up after its time, and tried
     }
   });
 });
+
+Deno.test("W33: a provider that does not heed that a start is given up is left behind, and what it made goes", async () => {
+  await withTempDir(async (podsDir) => {
+    const clock = createFakeClock();
+    const cloud = createFakeProvider();
+    const late = Promise.withResolvers<void>();
+    const deaf: typeof cloud = {
+      ...cloud,
+      async create(request) {
+        await late.promise;
+        return await cloud.create(request, never);
+      },
+    };
+    const relays = createFakeRelays();
+    const node = await startSandboxNode({ podsDir, provider: deaf, relays, clock, orphanGraceMs: 60_000 });
+    try {
+      await node.sandboxes.create(sb1);
+      const caller = new AbortController();
+      const started = assert.rejects(node.sandboxes.start("sb1", caller.signal), { kind: "timeout" });
+      await clock.advance(0);
+      caller.abort(new DOMException("deadline", "TimeoutError"));
+      await clock.advance(60_000);
+      await started;
+      await node.sandboxes.stop("sb1");
+      late.resolve();
+      await clock.advance(10 * 60_000);
+      assert.equal(cloud.instances.size, 0);
+    } finally {
+      node.kill();
+    }
+  });
+});
+
+test("recover() leaves a running sandbox alone whose relay may be one that does not answer", async (fixture) => {
+  const { sandboxes, relays, podsDir } = fixture;
+  await sandboxes.create(sb1);
+  await sandboxes.start("sb1", never);
+  await Deno.writeTextFile(join(podsDir, "sb1/agent.ttrpc"), "");
+  relays.die();
+  relays.goBlind();
+  const next = await fixture.restart();
+  assert.equal(next.store.get("sb1")?.row.state, "running");
+  assert.equal([...Deno.readDirSync(join(podsDir, "sb1"))].length, 1);
+});
+
+test("recover() does not touch the sandboxes of another provider", async (fixture) => {
+  const { sandboxes, provider } = fixture;
+  await sandboxes.create(sb1);
+  await sandboxes.start("sb1", never);
+  fixture.kill();
+  const other = { ...provider, name: "other" };
+  const start = startSandboxNode({ podsDir: fixture.podsDir, provider: other, relays: fixture.relays });
+  await assert.rejects(start, { kind: "config", message: /"sb1" was made with provider "fake"/ });
+  assert.equal(provider.instances.size, 1);
+});

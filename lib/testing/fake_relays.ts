@@ -16,6 +16,8 @@ export interface FakeRelays extends RelayPool {
   die(): string[];
   /** Ends what is being opened without an answer, as a relay does when its caa is gone. */
   dropOpening(): void;
+  /** Lets a relay be there that does not answer. */
+  goBlind(): void;
   /** Adds a sandbox that an earlier caa had opened. */
   carry(sandboxId: string, agentSocket: string, labels: Record<string, string>): void;
 }
@@ -28,6 +30,7 @@ export function createFakeRelays(): FakeRelays {
   let openError: Error | undefined;
   const reached = Promise.withResolvers<void>();
   let isHeld = false;
+  let isBlind = false;
   function carry(sandboxId: string, agentSocket: string, labels: Record<string, string>): void {
     carried.set(sandboxId, create(SandboxSchema, { sandboxId, agentSocket, labels, state: "open" }));
   }
@@ -54,7 +57,11 @@ export function createFakeRelays(): FakeRelays {
     list: () => Promise.resolve([...carried.values()]),
     slotOf: (sandboxId) => (carried.has(sandboxId) ? "0" : undefined),
     warnings: () => [],
+    isBlind: () => isBlind,
     stop: () => Promise.resolve(),
+    goBlind() {
+      isBlind = true;
+    },
     failNextOpen(error) {
       openError = error;
     },

@@ -175,6 +175,7 @@ function lineTo(relays: FakeRelays): { readonly relays: RelayPool; cut(): void }
       list: () => call(() => relays.list()),
       slotOf: (id) => relays.slotOf(id),
       warnings: () => [],
+      isBlind: () => relays.isBlind(),
       stop: () => Promise.resolve(),
     },
   };
