@@ -49,9 +49,10 @@ export function createFlattener(context: CompileContext): Flattener {
         case "term":
           return finish(before, { ...expr, what: { ...what, term: shallow(what.term, expr, before) } });
         case "call": {
-          const step = what.operator[0] === "eq" && what.operator.length === 1 ? shallow : deep;
+          const operator = operatorOf(expr, what.operator);
+          const step = operator[0] === "eq" && operator.length === 1 ? shallow : deep;
           const args = what.args.map((arg) => step(arg, expr, before));
-          return finish(before, { ...expr, what: { ...what, args } });
+          return finish(before, { ...expr, what: { ...what, operator, args } });
         }
         case "every":
           return [{ ...expr, what: { ...what, body: flatten(what.body) } }];
@@ -65,6 +66,14 @@ export function createFlattener(context: CompileContext): Flattener {
           return [];
       }
     });
+  }
+
+  /**
+   * In `not input.a == 1` an undefined side makes the comparison fail and the `not` hold: its references are not taken
+   * out, as they are for any other builtin. Nothing in it is unbound, so that an equation is the same as a comparison.
+   */
+  function operatorOf({ negated }: Expr, operator: readonly string[]): readonly string[] {
+    return negated && operator.length === 1 && operator[0] === "equal" ? ["eq"] : operator;
   }
 
   /** Evaluated after `expr` was made, which is what filled `before`. */

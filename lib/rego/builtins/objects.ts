@@ -26,7 +26,11 @@ export const objects = family(
     call(_context, args) {
       const object = objectOperand(args, 1);
       const [, path, otherwise] = args as [Value, Value, Value];
-      if (!isArray(path)) return object.get(path) ?? otherwise;
+      if (!isArray(path)) {
+        // Null is a value like any other.
+        const found = object.get(path);
+        return found === undefined ? otherwise : found;
+      }
       let current: Value | undefined = object;
       for (const step of path) {
         current = child(current, step);
