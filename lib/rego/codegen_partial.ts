@@ -8,6 +8,7 @@ import type { RegoLocation } from "./limits.ts";
 import { createPartialTree, type PartialTree } from "./partial_object.ts";
 import type { NodeProgram, Program } from "./program.ts";
 import { guardRule } from "./rule_guard.ts";
+import { chooseRules } from "./rule_index.ts";
 import type { PlacedRule, RuleNode } from "./rule_tree.ts";
 import { traceRule } from "./rule_trace.ts";
 import { type Eval, Frame, type Match, type Scope, type Step, UNDEFINED } from "./runtime.ts";
@@ -36,9 +37,10 @@ export function setProgram(program: Program, node: RuleNode): PartialProgram {
       return (frame, sink) => sink.add(value(frame) as Value);
     });
   });
+  const choose = chooseRules(node.rules.map(({ rule }) => rule), program.tracer !== undefined);
   const run = (scope: Scope, keys: readonly Value[]): Value => {
     const sink = new SetBuilder();
-    for (const rule of rules) rule(scope, sink, keys.slice(0, 1));
+    for (const i of choose(scope, ALL)) (rules[i] as RunPartial<SetBuilder>)(scope, sink, keys.slice(0, 1));
     return sink.build();
   };
   return { compute: (scope) => run(scope, ALL), part: run };
@@ -46,8 +48,9 @@ export function setProgram(program: Program, node: RuleNode): PartialProgram {
 
 export function objectProgram(program: Program, node: RuleNode): PartialProgram {
   const rules = node.rules.map((placed) => generateObjectRule(program, node, placed));
+  const choose = chooseRules(node.rules.map(({ rule }) => rule), program.tracer !== undefined);
   const fill = (scope: Scope, tree: PartialTree, keys: readonly Value[] = ALL): void => {
-    for (const rule of rules) rule(scope, tree, keys);
+    for (const i of choose(scope, ALL)) (rules[i] as RunPartial<PartialTree>)(scope, tree, keys);
     addChildren(program, scope, node, tree, keys[0]);
   };
   const run = (scope: Scope, keys: readonly Value[]): Value => {

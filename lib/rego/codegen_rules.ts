@@ -7,7 +7,7 @@ import { generateBody } from "./codegen_body.ts";
 import { objectProgram, type PartialProgram, partOf, setProgram } from "./codegen_partial.ts";
 import type { NodeProgram, Program } from "./program.ts";
 import { guardRule } from "./rule_guard.ts";
-import { indexRules } from "./rule_index.ts";
+import { chooseRules } from "./rule_index.ts";
 import { traceRule } from "./rule_trace.ts";
 import type { RuleNode } from "./rule_tree.ts";
 import { conflict, Frame, type Match, type Scope, type Step, UNDEFINED } from "./runtime.ts";
@@ -78,12 +78,10 @@ function combine(program: Program, node: RuleNode, message: string): RunValue {
     const value = constantOf(rule.head.value);
     return rule.otherwise === undefined && value !== undefined && equalValues(first, value);
   });
-  const index = program.tracer ? undefined : indexRules(node.rules.map(({ rule }) => rule));
-  const all = rules.map((_, i) => i);
+  const choose = chooseRules(node.rules.map(({ rule }) => rule), program.tracer !== undefined);
   return (scope, args) => {
     let result: Value | undefined;
-    // Replaced functions might compare otherwise.
-    const candidates = index && scope.mocks === undefined ? index(scope, args) : all;
+    const candidates = choose(scope, args);
     for (let i = 0; i < candidates.length; i++) {
       const value = (rules[candidates[i] as number] as RunValue)(scope, args);
       if (value === undefined) continue;

@@ -19,8 +19,16 @@ type Subject = { readonly path: readonly Value[] } | { readonly arg: number };
 /** For each subject, by its text, the constant that a rule demands. */
 type Demands = Map<string, { readonly subject: Subject; readonly key: Key }>;
 
+/** Says which of `rules` to try: all of them without an index, for a tracer, and where replaced functions might compare otherwise. */
+export function chooseRules(rules: readonly Rule[], isTraced: boolean): RuleIndex {
+  const all = rules.map((_, i) => i);
+  const index = isTraced ? undefined : indexRules(rules);
+  if (index === undefined) return () => all;
+  return (scope, args) => scope.mocks === undefined ? index(scope, args) : all;
+}
+
 /** An index over the subject that most rules demand something of; undefined when it would not pay. */
-export function indexRules(rules: readonly Rule[]): RuleIndex | undefined {
+function indexRules(rules: readonly Rule[]): RuleIndex | undefined {
   if (rules.length < MIN_RULES) return undefined;
   const demands = rules.map(demandsOf);
   const counts = new Map<string, number>();
