@@ -22,6 +22,9 @@ const DAMAGE_HINT =
 /** What SQLite says of a file that is not, or no longer, what we wrote. */
 const DAMAGE = /not a database|malformed|already exists|no such (table|column)|unsupported file format/;
 
+/** Longest error text put into a row, in characters: it is for a person to read. */
+export const MAX_ERROR_LENGTH = 1000;
+
 /**
  * How far a sandbox is. What is about to be done is written before it is done: `starting` stands before the
  * instance is created and until its agent has answered, `stopping` before the agent path is closed.

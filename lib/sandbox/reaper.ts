@@ -6,14 +6,11 @@ import { PeerctlError, toPeerctlError } from "../errors.ts";
 import type { Clock } from "../os/clock.ts";
 import { limitTime } from "../os/limit_time.ts";
 import type { Instance, Provider } from "../provider/provider.ts";
-import type { DeletionRow, Journal } from "./journal.ts";
+import { type DeletionRow, type Journal, MAX_ERROR_LENGTH } from "./journal.ts";
 
 /** Pauses between two attempts to delete an instance, in milliseconds: doubling, and never longer than the last. */
 const FIRST_PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
-
-/** Longest error text kept, in characters: it is for a person to read. */
-const MAX_ERROR_LENGTH = 1000;
 
 /** Stands for the next attempt of a deletion that an operator has given up, in milliseconds since 1970. */
 const NEVER_MS = Number.MAX_SAFE_INTEGER;

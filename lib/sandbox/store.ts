@@ -3,13 +3,10 @@
 
 import { PeerctlError, toPeerctlError } from "../errors.ts";
 import type { Clock } from "../os/clock.ts";
-import type { Journal, SandboxRow } from "./journal.ts";
+import { type Journal, MAX_ERROR_LENGTH, type SandboxRow } from "./journal.ts";
 
 /** Most sandboxes one worker node may hold: far above what a node runs, low enough to stop a runaway caller. */
 const MAX_SANDBOXES = 4096;
-
-/** Longest error text kept, in characters: it is for a person to read. */
-const MAX_ERROR_LENGTH = 1000;
 
 /** A sandbox and the work that is under way on it. */
 export interface Sandbox {
