@@ -250,11 +250,10 @@ Deno.test("stop() still meets a relay that was just started, which ends soon the
     opening.abort();
     await opened;
     const stopped = relays.stop();
-    const relay = await start(slot);
-    const startedAt = performance.now();
+    // A grace of an hour: a relay that is not met keeps the test from ending.
+    const relay = await start(slot, { startGraceMs: 3_600_000 });
     await stopped;
     await relay.closed;
-    assert.ok(performance.now() - startedAt < 5_000, "it waited for its first caa");
   });
 });
 

@@ -25,7 +25,7 @@ export interface RelayPools {
   /** Resolves with the next relay that a pool says it lost. */
   nextLost(): Promise<[string, readonly string[]]>;
   pool(o?: Partial<RelayPoolOptions>): RelayPool;
-  start(slot: string, o?: { build?: string; stay?: boolean }): Promise<RunningRelay>;
+  start(slot: string, o?: { build?: string; stay?: boolean; startGraceMs?: number }): Promise<RunningRelay>;
   sandbox(id: string, guest?: GuestEnd): OpenInit;
 }
 
@@ -40,14 +40,14 @@ export async function withPools(body: (setup: RelayPools) => Promise<void>): Pro
     const started: string[] = [];
     const lost: [string, readonly string[]][] = [];
     let onLost: ((lost: [string, readonly string[]]) => void) | undefined;
-    const start = async (slot: string, { build = "test", stay = false } = {}) => {
+    const start = async (slot: string, { build = "test", stay = false, startGraceMs = 10_000 } = {}) => {
       const taken = await takeRelaySlot(dir, slot);
       const relay = await startRelay({
         slot: taken,
         stay,
         build,
         log,
-        timing: { startGraceMs: 10_000, lingerMs: 50 },
+        timing: { startGraceMs, lingerMs: 50 },
       });
       relays.push(relay);
       return relay;
