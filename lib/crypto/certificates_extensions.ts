@@ -16,7 +16,7 @@ import {
   SubjectAlternativeName,
   SubjectKeyIdentifier,
 } from "@peculiar/asn1-x509";
-import { isIPv4 } from "node:net";
+import { isIP } from "node:net";
 
 export interface ExtensionFacts {
   /** Undefined without basicConstraints. */
@@ -236,7 +236,7 @@ function readNames(value: unknown, into: Draft, isCritical: boolean): void {
     // deno-lint-ignore no-control-regex -- the characters of an IA5String are what is looked for.
     if (type !== "other" && !/^[\u0000-\u007f]*$/.test(value)) into.problems.push("one of its names is not ASCII");
     if (type === "uri" && !PLAIN_URI.test(value)) into.problems.push("its URI is none that is understood here");
-    if (type === "ip" && !isIPv4(value) && !value.includes(":")) into.problems.push("its IP address is none");
+    if (type === "ip" && isIP(value) === 0) into.problems.push("its IP address is none");
   }
 }
 

@@ -6,7 +6,7 @@ import { type AlgorithmIdentifier, Certificate, type Name, type Time } from "@pe
 import { X509Certificate } from "node:crypto";
 import { PeerctlError } from "../errors.ts";
 import { type ExtensionFacts, isPlainOid, readDer, readExtensions } from "./certificates_extensions.ts";
-import { describeKey, type KeyFacts } from "./key_facts.ts";
+import { type KeyFacts, keyFacts } from "./key_facts.ts";
 
 /** Longest serial number, in bytes, without the zero that keeps it positive (RFC 5280 section 4.1.2.2). */
 const MAX_SERIAL_BYTES = 20;
@@ -126,7 +126,7 @@ export function readCertificate(der: Uint8Array<ArrayBuffer>, name: string): Cer
 /** Compared with what the runtime writes: a key in an unusual encoding is not the same for every peer. */
 function readKey(x509: X509Certificate, spki: Uint8Array): { key: KeyFacts | undefined; problem: string | undefined } {
   try {
-    const key = describeKey(x509.publicKey);
+    const key = keyFacts(x509.publicKey);
     const written = new Uint8Array(x509.publicKey.export({ type: "spki", format: "der" }));
     const isPlain = written.toHex() === spki.toHex();
     return { key, problem: key.problem ?? (isPlain ? undefined : "its public key is written in an unusual way") };

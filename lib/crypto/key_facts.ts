@@ -29,7 +29,7 @@ export interface KeyFacts {
 }
 
 /** Describes a private or a public key by its public half. */
-export function describeKey(key: KeyObject): KeyFacts {
+export function keyFacts(key: KeyObject): KeyFacts {
   const publicKey = key.type === "private" ? createPublicKey(key) : key;
   const spki = publicKey.export({ type: "spki", format: "der" });
   return { ...typeOf(publicKey), sha256: createHash("sha256").update(spki).digest("hex") };

@@ -32,7 +32,7 @@ export interface TlsFiles {
  * @throws {PeerctlError} kind "config", one error for the first thing that is wrong: only some of the three are given,
  * a file is unreadable, cannot be parsed, has expired or is not yet valid, or the key belongs to another certificate.
  */
-export function loadTlsFiles(files: TlsFiles): TlsCredentials {
+export function loadTlsFiles(files: TlsFiles, now: Date = new Date()): TlsCredentials {
   const named = [["CA", files.caFile], ["certificate", files.certFile], ["private key", files.keyFile]] as const;
   const missing = named.filter(([, path]) => path === "").map(([what]) => what);
   if (missing.length === named.length) return {};
@@ -48,7 +48,7 @@ export function loadTlsFiles(files: TlsFiles): TlsCredentials {
     key: `private key file "${files.keyFile}"`,
   };
   const credentials = { ca: ca!, cert: cert!, key: key! };
-  checkCredentials(credentials, names);
+  checkCredentials(credentials, names, now);
   return credentials;
 }
 
@@ -122,13 +122,18 @@ function fingerprint(files: TlsFiles): string {
  * @throws {PeerctlError} kind "config" when it cannot be read or is too long.
  */
 export function readSmallFile(path: string, what: string): string {
+  return new TextDecoder().decode(readSmallBytes(path, what));
+}
+
+/** As readSmallFile(), for a file that may be no text. */
+export function readSmallBytes(path: string, what: string): Uint8Array<ArrayBuffer> {
   const refuse = (why: string, cause?: unknown) =>
     new PeerctlError("config", `Cannot read ${what} file "${path}": ${why}`, { cause });
   try {
     const { size, isDirectory } = Deno.statSync(path);
     if (isDirectory) throw refuse("it is a directory");
     if (size > MAX_FILE_BYTES) throw refuse(`${size} bytes, limit ${MAX_FILE_BYTES}`);
-    return Deno.readTextFileSync(path);
+    return Deno.readFileSync(path);
   } catch (error) {
     if (error instanceof PeerctlError) throw error;
     if (error instanceof Deno.errors.NotFound) throw refuse("there is no such file", error);
