@@ -21,7 +21,6 @@ import {
 import { createPrivateKey } from "node:crypto";
 import { PeerctlError } from "../errors.ts";
 import {
-  describeKey,
   encodePrivateKey,
   generateKeyPair,
   importPrivateKey,
@@ -30,6 +29,7 @@ import {
   keyTypeOf,
   signingAlgorithm,
 } from "./keys.ts";
+import { keyFacts } from "./key_facts.ts";
 import { encodePem } from "./pem.ts";
 import type { DistinguishedName } from "./subject.ts";
 import type { AlternativeName } from "./subject_alternative_name.ts";
@@ -130,7 +130,7 @@ async function signingKey(pem: string): Promise<{ privateKey: CryptoKey; keyType
   const key = createPrivateKey(pem);
   const keyType = keyTypeOf(key);
   if (keyType === undefined) {
-    throw new PeerctlError("config", `Cannot sign with a key of this type (${describeKey(key)})`, {
+    throw new PeerctlError("config", `Cannot sign with a key of type ${keyFacts(key).type}`, {
       hint: `use one of ${KEY_TYPES.join(", ")}`,
     });
   }
@@ -169,7 +169,9 @@ function authorityOf(
           await SubjectKeyIdentifierExtension.create(leaf.publicKey),
           await issuerKeyId(issuer),
           // Critical when it alone says who this is (RFC 5280 section 4.2.1.6).
-          new SubjectAlternativeNameExtension(generalNames(leaf.names), isEmpty(subject)),
+          ...(leaf.names.length === 0
+            ? []
+            : [new SubjectAlternativeNameExtension(generalNames(leaf.names), isEmpty(subject))]),
         ],
       });
       return { cert: toPem(certificate), notAfter: validity.notAfter };

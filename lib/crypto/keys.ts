@@ -2,14 +2,12 @@
 /** Makes key pairs for certificates, tells their types apart, and writes private keys as PKCS#8. */
 
 import { createPrivateKey, type KeyObject } from "node:crypto";
+import { keyFacts } from "./key_facts.ts";
 import { encodePem } from "./pem.ts";
 
 /** Key types that certificates are made for, in the words of `--key-type`. */
 export const KEY_TYPES = ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048", "rsa-3072", "rsa-4096"] as const;
 export type KeyType = typeof KEY_TYPES[number];
-
-/** Smallest public exponent of an RSA key: smaller ones have been the way into careless implementations. */
-const MIN_RSA_EXPONENT = 65_537n;
 
 interface KeyAlgorithm {
   readonly generate: Algorithm | EcKeyGenParams | RsaHashedKeyGenParams;
@@ -68,29 +66,6 @@ export async function importPrivateKey(type: KeyType, pem: string): Promise<Cryp
 
 /** The type of a public or private key, or undefined for one that certificates are not made for. */
 export function keyTypeOf(key: KeyObject): KeyType | undefined {
-  const { namedCurve, modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
-  switch (key.asymmetricKeyType) {
-    case "ec":
-      return namedCurve === "prime256v1" ? "ecdsa-p256" : namedCurve === "secp384r1" ? "ecdsa-p384" : undefined;
-    case "ed25519":
-      return "ed25519";
-    case "rsa":
-      if ((publicExponent ?? 0n) < MIN_RSA_EXPONENT) return undefined;
-      return KEY_TYPES.find((type) => type === `rsa-${modulusLength}`);
-    default:
-      return undefined;
-  }
-}
-
-/** Names any key in a few words: "RSA, 1024 bits, exponent 3", "EC, curve secp521r1". */
-export function describeKey(key: KeyObject): string {
-  const { namedCurve, modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
-  switch (key.asymmetricKeyType) {
-    case "ec":
-      return `EC, curve ${namedCurve}`;
-    case "rsa":
-      return `RSA, ${modulusLength} bits, exponent ${publicExponent}`;
-    default:
-      return key.asymmetricKeyType ?? "of an unknown kind";
-  }
+  const { type, problem } = keyFacts(key);
+  return problem === undefined ? KEY_TYPES.find((known) => known === type) : undefined;
 }

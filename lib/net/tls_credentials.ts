@@ -101,10 +101,18 @@ export function subjectOf(certificate: X509Certificate): string {
   return subject ? `subject ${subject}` : "no subject";
 }
 
-function parsePrivateKey(pem: string, name: string): KeyObject {
+/**
+ * Reads a PEM private key that is not encrypted.
+ *
+ * @throws {PeerctlError} kind "config"; the error quotes nothing of the text.
+ */
+export function parsePrivateKey(pem: string, name: string): KeyObject {
   if (pem.length > MAX_PEM_CHARS) throw refuse(name, "it is too large");
   if (/-----BEGIN (ENCRYPTED PRIVATE KEY|[A-Z ]*PRIVATE KEY-----\s*Proc-Type: 4,ENCRYPTED)/.test(pem)) {
-    throw refuse(name, "it is encrypted with a pass phrase");
+    throw new PeerctlError("config", `Cannot use ${name}: it is encrypted with a pass phrase`, {
+      hint:
+        "decrypt it into a file of mode 0600, use that, then remove it: (umask 077; openssl pkey -in KEY -out PLAIN)",
+    });
   }
   try {
     return createPrivateKey(pem);
