@@ -184,7 +184,12 @@ function ruleInfos(node: RuleNode): RuleInfo[] {
   const ref = pathName(node.path);
   const rules = node.rules.map(({ rule }) => rule);
   if (node.fallback) rules.push(node.fallback);
-  return rules.map((rule) => ({ ref, location: rule.loc, expressions: ruleLocations(rule) }));
+  return rules.map((rule) => ({
+    ref,
+    isFunction: rule.head.args !== undefined,
+    location: rule.loc,
+    expressions: ruleLocations(rule),
+  }));
 }
 
 function ruleLocations(rule: Rule): RegoLocation[] {

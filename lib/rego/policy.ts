@@ -48,6 +48,8 @@ export interface RuleInfo {
   /** e.g. `data.a.b.test_x`. */
   readonly ref: string;
   readonly location: RegoLocation;
+  /** It takes arguments: its reference alone has no value. */
+  readonly isFunction: boolean;
   /** Every expression of its bodies, for coverage. */
   readonly expressions: readonly RegoLocation[];
 }
