@@ -5,6 +5,7 @@ import { startLineProcess } from "./line_process.ts";
 import { goPeer } from "./peers.ts";
 
 export interface GoForwarder {
+  readonly pid: number;
   readonly host: string;
   readonly port: number;
   stop(): Promise<void>;
@@ -28,6 +29,7 @@ export async function startGoForwarder(
   });
   const [host = "", port] = String(ready.address).split(":");
   return {
+    pid: child.pid,
     host,
     port: Number(port),
     async stop() {
@@ -37,10 +39,14 @@ export async function startGoForwarder(
 }
 
 export interface GoProxy {
+  readonly pid: number;
   /** What the forwarder's apf.json needs, when the proxy makes the certificates itself. */
   certificates(): Promise<Record<string, string>>;
-  /** Dials the forwarder; resolves when it was reached and the socket is served, rejects when the proxy gives up. */
-  dial(address: { host: string; port: number }): Promise<void>;
+  /**
+   * Dials the forwarder; resolves when it was reached and the socket is served, rejects when the proxy gives up. With a
+   * `socket` of its own, that one is served: a proxy can hold many sandboxes.
+   */
+  dial(address: { host: string; port: number }, socket?: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -53,12 +59,13 @@ export async function startGoProxy(
     args: ["-socket", o.socket, "-server-name", o.serverName, ...(o.args ?? [])],
   });
   return {
+    pid: child.pid,
     async certificates() {
       return (await child.line((line) => line.event === "certificates")).apf as Record<string, string>;
     },
-    async dial({ host, port }) {
-      await child.send({ address: `${host}:${port}` });
-      await child.line((line) => line.event === "ready");
+    async dial({ host, port }, socket = o.socket) {
+      await child.send({ address: `${host}:${port}`, socket });
+      await child.line((line) => line.event === "ready" && line.socket === socket);
     },
     async stop() {
       await child.stop();

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/containerd/ttrpc"
@@ -28,6 +29,12 @@ import (
 
 // agentTimeout bounds all tries to reach the agent, as upstream does; dialPause lies between two.
 const agentTimeout, dialPause = 150 * time.Second, 100 * time.Millisecond
+
+// mountTimeout bounds the wait for a mount, as upstream does; mountPause lies between two looks.
+const mountTimeout, mountPause = 3 * time.Minute, 50 * time.Millisecond
+
+// targetPathAnnotation lists what a container waits for.
+const targetPathAnnotation = "io.confidentialcontainers.org.peerpodvolumes.target_path"
 
 // config is the part of apf.json that is read here.
 type config struct {
@@ -106,8 +113,9 @@ func (o options) dialAgent() (*ttrpc.Client, error) {
 // editSandbox leaves the pod VM its own resolv.conf.
 func editSandbox(request *pb.CreateSandboxRequest) { request.Dns = nil }
 
-// editContainer puts the container into the pod's network namespace and has its bind sources exist.
-func (o options) editContainer(request *pb.CreateContainerRequest) {
+// editContainer puts the container into the pod's network namespace, has its bind sources exist, and waits for what is
+// to be mounted.
+func (o options) editContainer(ctx context.Context, request *pb.CreateContainerRequest) error {
 	if request.OCI == nil {
 		request.OCI = &pb.Spec{}
 	}
@@ -121,6 +129,30 @@ func (o options) editContainer(request *pb.CreateContainerRequest) {
 			os.MkdirAll(mount.Source, 0o755)
 		}
 	}
+	for _, path := range strings.Split(request.OCI.Annotations[targetPathAnnotation], ",") {
+		if err := waitForMount(ctx, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitForMount returns when something is mounted at path; none is needed for an empty one.
+func waitForMount(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, mountTimeout)
+	defer cancel()
+	for path != "" {
+		mounts, err := os.ReadFile("/proc/self/mountinfo")
+		if err != nil || strings.Contains(string(mounts), " "+path+" ") {
+			return err
+		}
+		select {
+		case <-time.After(mountPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 func (o options) tlsConfig() (*tls.Config, error) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command proxy is a worker node's end of the agent path: kata's generated types, containerd/ttrpc and crypto/tls. It
-// serves a unix socket and dials the forwarder that a line {"address":"host:port"} on stdin names, over mutual TLS. Like
-// the one of cloud-api-adaptor it decodes and encodes each call again and shares one connection to the forwarder among
-// its clients, but it is not that project's code.
+// dials the forwarder that a line {"address":"host:port"} on stdin names, over mutual TLS, and serves a unix socket: that
+// of -socket, or of "socket" in the line, so that one process can hold many sandboxes. Like the one of cloud-api-adaptor
+// it decodes and encodes each call again and shares one connection to the forwarder among its clients, but it is not
+// that project's code.
 //
 // With -cert-file, -cert-key and -ca-cert-file it uses those; without them it makes its own and writes what the
 // forwarder's apf.json needs as a line {"event":"certificates","apf":{…}}.
@@ -19,6 +20,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/containerd/ttrpc"
@@ -64,24 +66,40 @@ func run(o options) error {
 	}
 	// The end of stdin also ends the wait for a forwarder.
 	ended, end := context.WithCancel(context.Background())
-	addresses := make(chan string, 1)
+	failed := make(chan error, 1)
+	var serving sync.WaitGroup
 	go func() {
 		defer end()
 		lines.Read(func(line []byte) {
-			var command struct {
-				Address string `json:"address"`
+			command := struct{ Address, Socket string }{Socket: o.socket}
+			if json.Unmarshal(line, &command) != nil || command.Address == "" {
+				return
 			}
-			if json.Unmarshal(line, &command) == nil && command.Address != "" {
-				addresses <- command.Address
-			}
+			serving.Add(1)
+			go func() {
+				defer serving.Done()
+				if err := o.serve(ended, dial, command.Address, command.Socket); err != nil && ended.Err() == nil {
+					select {
+					case failed <- err:
+					default:
+					}
+				}
+			}()
 		})
 	}()
-	var address string
 	select {
-	case address = <-addresses:
+	case err = <-failed:
 	case <-ended.Done():
-		return nil
 	}
+	end()
+	serving.Wait()
+	return err
+}
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// serve is the agent path of one sandbox, until the context ends.
+func (o options) serve(ended context.Context, dial dialFunc, address, socket string) error {
 	ctx, cancel := context.WithTimeout(ended, o.timeout)
 	defer cancel()
 	connection, err := retry(ctx, func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", address) })
@@ -90,11 +108,11 @@ func run(o options) error {
 	}
 	client := ttrpc.NewClient(connection)
 	defer client.Close()
-	listener, err := net.Listen("unix", o.socket)
+	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(o.socket)
+	defer os.Remove(socket)
 	server, err := hop.NewServer(
 		func() (*ttrpc.Client, error) { return client, nil },
 		hop.Edits{CreateContainer: editContainer},
@@ -103,16 +121,17 @@ func run(o options) error {
 		return err
 	}
 	go server.Serve(context.Background(), listener)
-	lines.Write(map[string]string{"event": "ready"})
+	lines.Write(map[string]string{"event": "ready", "socket": socket})
 	<-ended.Done()
 	return server.Close()
 }
 
 // editContainer asks for the GPUs of a pod that has some.
-func editContainer(request *pb.CreateContainerRequest) {
+func editContainer(_ context.Context, request *pb.CreateContainerRequest) error {
 	if request.OCI.GetAnnotations()[gpuAnnotation] != "" {
 		request.OCI.Annotations[cdiAnnotation] = "nvidia.com/gpu=all"
 	}
+	return nil
 }
 
 // retry dials until it works, the context ends, or a certificate is refused.
@@ -131,7 +150,7 @@ func retry(ctx context.Context, dial func(context.Context) (net.Conn, error)) (n
 	}
 }
 
-func (o options) dialer() (func(ctx context.Context, network, address string) (net.Conn, error), error) {
+func (o options) dialer() (dialFunc, error) {
 	if o.disableTLS {
 		return new(net.Dialer).DialContext, nil
 	}

@@ -13,9 +13,9 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// Edits change requests before they go on; a nil one changes nothing.
+// Edits change requests before they go on, or refuse them; a nil one changes nothing.
 type Edits struct {
-	CreateContainer func(*pb.CreateContainerRequest)
+	CreateContainer func(context.Context, *pb.CreateContainerRequest) error
 	CreateSandbox   func(*pb.CreateSandboxRequest)
 }
 
@@ -56,7 +56,9 @@ type health struct{ pb.HealthService }
 
 func (a *agent) CreateContainer(ctx context.Context, in *pb.CreateContainerRequest) (*emptypb.Empty, error) {
 	if a.edits.CreateContainer != nil {
-		a.edits.CreateContainer(in)
+		if err := a.edits.CreateContainer(ctx, in); err != nil {
+			return nil, err
+		}
 	}
 	return a.AgentServiceService.CreateContainer(ctx, in)
 }
