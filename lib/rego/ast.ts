@@ -69,8 +69,6 @@ export interface ComprehensionTerm {
   readonly key: Term | undefined;
   readonly value: Term;
   readonly body: Body;
-  /** Made for a part of an interpolated string or an argument of print(): it may not bring variables of its own. */
-  readonly closed?: boolean;
   readonly loc: RegoLocation;
 }
 

@@ -7,7 +7,7 @@ import { findFunction } from "./codegen_call.ts";
 import { RegoError } from "./limits.ts";
 import { dottedName } from "./resolve.ts";
 import { operatorName, pathName } from "./rule_names.ts";
-import { type Eval, type Frame, type Mock, Scope, type Step } from "./runtime.ts";
+import { type Eval, Frame, type Mock, Scope, type Step } from "./runtime.ts";
 import { ObjectBuilder, RegoObject, type Value } from "./values.ts";
 
 /** What one `with` does to the documents. */
@@ -51,6 +51,11 @@ function generateChange(g: Generator, { target, value, replacement, loc }: With,
       return { kind: "mock", name: operatorName(name), mock: () => mock };
     }
     const evaluate = generateEval(g, value, bound);
+    if (value.kind === "ref") {
+      // A rule: it is evaluated where the function would be, with what is replaced there.
+      const mock: Mock = { call: (scope) => evaluate(new Frame(scope, 0)) };
+      return { kind: "mock", name: operatorName(name), mock: () => mock };
+    }
     return {
       kind: "mock",
       name: operatorName(name),

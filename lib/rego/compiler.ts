@@ -6,6 +6,7 @@ import { RegoBuiltinError } from "./builtins/builtin.ts";
 import { builtins } from "./builtins/table.ts";
 import { createCallChecker } from "./check_calls.ts";
 import { type CompileContext, createCompileContext } from "./compile_context.ts";
+import { definedRules } from "./defined_rules.ts";
 import { createFlattener } from "./dynamics.ts";
 import { createExpander } from "./expand.ts";
 import { type Limits, RegoError, type RegoLocation } from "./limits.ts";
@@ -18,6 +19,7 @@ import { createResolver, type Globals } from "./resolve.ts";
 import { pathName } from "./rule_names.ts";
 import { buildRuleTree, type PackagedRule, type RuleNode } from "./rule_tree.ts";
 import { createSafety } from "./safety.ts";
+import { createUndeclaredChecker } from "./undeclared.ts";
 import { eachTerm } from "./term_walk.ts";
 import type { Module } from "./ast.ts";
 import type { RegoObject, Value } from "./values.ts";
@@ -33,6 +35,8 @@ interface Warning {
 export interface Compiled {
   readonly program: Program;
   readonly limits: Limits;
+  /** Paths of rules that have a value in any case. */
+  readonly defined: ReadonlySet<string>;
   readonly rules: readonly RuleInfo[];
   readonly warnings: readonly Warning[];
   /** A new one for each query: errors do not mix. */
@@ -64,9 +68,13 @@ export function compileModules(
   context.check();
   const packages = parsed.map((module) => ({ package: module.package, loc: module.packageLoc }));
   // Functions must be known before calls are taken apart: the tree is built twice, first for the names.
-  buildRuleTree(context, packages, resolved);
+  const written = buildRuleTree(context, packages, resolved);
+  const defined = definedRules(written);
   context.check();
-  const expander = createExpander(context);
+  const undeclared = createUndeclaredChecker(context);
+  for (const { rule } of resolved) undeclared.rule(rule);
+  context.check();
+  const expander = createExpander(context, { defined, tree: written });
   const safety = createSafety(context);
   const flattener = createFlattener(context);
   const expanded = resolved.map(({ package: path, rule }) => ({
@@ -87,6 +95,7 @@ export function compileModules(
   return {
     program,
     limits,
+    defined,
     rules: tree.nodes.flatMap(ruleInfos),
     warnings: dataConflicts(tree.nodes, data),
     context() {

@@ -3,6 +3,7 @@
 
 import type { Body, Expr, Rule, Term } from "./ast.ts";
 import type { CompileContext } from "./compile_context.ts";
+import { sortItems, sortPairs } from "./term_order.ts";
 
 export interface Flattener {
   rule(rule: Rule): Rule;
@@ -25,10 +26,14 @@ export function createFlattener(context: CompileContext): Flattener {
       case "comprehension":
         return hoist({ ...term, body: flatten(term.body) }, of, before);
       case "array":
-      case "set":
         return { ...term, items: term.items.map((item) => deep(item, of, before)) };
+      case "set":
+        return { ...term, items: sortItems(term.items).map((item) => deep(item, of, before)) };
       case "object":
-        return { ...term, pairs: term.pairs.map(([key, value]) => [deep(key, of, before), deep(value, of, before)]) };
+        return {
+          ...term,
+          pairs: sortPairs(term.pairs).map(([key, value]) => [deep(key, of, before), deep(value, of, before)]),
+        };
       default:
         return term;
     }

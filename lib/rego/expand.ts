@@ -8,7 +8,10 @@ import type { RegoLocation } from "./limits.ts";
 import type { RuleMetadata } from "./metadata.ts";
 import { trueBody } from "./parser.ts";
 import { dottedName } from "./resolve.ts";
-import type { Value } from "./values.ts";
+import { pathName } from "./rule_names.ts";
+import type { RuleNode, RuleTree } from "./rule_tree.ts";
+import { sortItems, sortPairs } from "./term_order.ts";
+import { keyOf, type Value } from "./values.ts";
 
 export interface Expander {
   /** `metadata` is what the rule's annotations are. */
@@ -16,8 +19,15 @@ export interface Expander {
   body(body: Body): Body;
 }
 
+/** What an expander knows of the rules. */
+export interface KnownRules {
+  /** Paths of rules that have a value in any case. */
+  readonly defined: ReadonlySet<string>;
+  readonly tree: RuleTree;
+}
+
 /** A call with one argument more than its arity unifies that argument with the result. */
-export function createExpander(context: CompileContext): Expander {
+export function createExpander(context: CompileContext, { defined, tree }: KnownRules): Expander {
   let current: RuleMetadata | undefined;
   const variable = (loc: RegoLocation): Term => ({ kind: "var", name: context.fresh(), loc });
 
@@ -60,12 +70,13 @@ export function createExpander(context: CompileContext): Expander {
         return { ...term, head, path };
       }
       case "array":
-      case "set":
         return { ...term, items: term.items.map((item) => expand(item, before)) };
+      case "set":
+        return { ...term, items: sortItems(term.items).map((item) => expand(item, before)) };
       case "object":
         return {
           ...term,
-          pairs: term.pairs.map(([key, value]) => [expand(key, before), expand(value, before)] as const),
+          pairs: sortPairs(term.pairs).map(([key, value]) => [expand(key, before), expand(value, before)] as const),
         };
       case "comprehension": {
         // The head is evaluated after the body, inside the comprehension.
@@ -91,16 +102,29 @@ export function createExpander(context: CompileContext): Expander {
         : what.kind === "call"
         ? { kind: "call", operator: what.operator, args: what.args, loc: part.loc }
         : { kind: "scalar", value: false, loc };
+      if (part.withs.length === 0 && isDefined(value)) return { kind: "set", items: [value], loc: part.loc };
       return captured(value, part.withs);
     });
     return { kind: "call", operator: ["internal", "template_string"], args: [{ kind: "array", items, loc }], loc };
+  }
+
+  function isRule(name: readonly string[] | undefined): boolean {
+    if (name?.[0] !== "data") return false;
+    let node: RuleNode | undefined = tree.root;
+    for (const key of name.slice(1)) node = node?.children.get(keyOf(key));
+    return node !== undefined;
+  }
+
+  function isDefined(term: Term): boolean {
+    const name = term.kind === "ref" ? dottedName(term) : undefined;
+    return term.kind === "var" || (name !== undefined && defined.has(pathName(name.slice(1))));
   }
 
   /** `{x | x = term}`. */
   function captured(term: Term, withs: readonly With[] = []): Term {
     const local = variable(term.loc);
     const body = [{ ...equation(local, term), withs }];
-    return { kind: "comprehension", of: "set", key: undefined, value: local, body, closed: true, loc: term.loc };
+    return { kind: "comprehension", of: "set", key: undefined, value: local, body, loc: term.loc };
   }
 
   function expandBody(body: Body): Body {
@@ -125,6 +149,9 @@ export function createExpander(context: CompileContext): Expander {
     if (name && (context.arity(name) >= 0 || refusalOf(name.join(".")) !== undefined)) {
       return { ...modifier, value: { kind: "scalar", value: null, loc: modifier.loc }, replacement: name };
     }
+    // As OPA: a rule in place of a function is evaluated when the function is called.
+    const target = dottedName(modifier.target);
+    if (target && target[0] !== "input" && context.arity(target) >= 0 && isRule(name)) return modifier;
     const value = expand(modifier.value, before);
     if (value.kind === "scalar" || value.kind === "var") return { ...modifier, value };
     const local = variable(value.loc);
@@ -192,10 +219,14 @@ export function createExpander(context: CompileContext): Expander {
         return local;
       }
       case "array":
-      case "set":
         return { ...term, items: term.items.map((item) => hoist(item, after)) };
+      case "set":
+        return { ...term, items: sortItems(term.items).map((item) => hoist(item, after)) };
       case "object":
-        return { ...term, pairs: term.pairs.map(([key, value]) => [hoist(key, after), hoist(value, after)] as const) };
+        return {
+          ...term,
+          pairs: sortPairs(term.pairs).map(([key, value]) => [hoist(key, after), hoist(value, after)] as const),
+        };
       default:
         return term;
     }

@@ -4,7 +4,7 @@
 import type { Body, CallTerm, Expr, ExprKind, Rule, RuleHead, Term, VarTerm, With } from "./ast.ts";
 import type { CompileContext } from "./compile_context.ts";
 import { refusalOf } from "./builtins/refused.ts";
-import { declaredIn, patternVars } from "./declared.ts";
+import { declaredIn, membershipVars, patternVars } from "./declared.ts";
 import type { RegoLocation } from "./limits.ts";
 import { bodyVars, termVars } from "./term_walk.ts";
 
@@ -271,11 +271,11 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
       // As OPA: `some x in f(x)` does not mean an outer x.
       if (pattern) {
         patternVars(pattern, ({ name, loc }) => {
-          if (inDomain.has(name)) context.report("rego_unsafe_var_error", `var ${name} is unsafe`, loc);
+          if (inDomain.has(name)) context.report("rego_compile_error", `var ${name} assigned before`, loc);
         });
       }
-      if (pattern) patternVars(pattern, (v) => v.name.startsWith("_$") || declare(v.name, v.loc, "declared"));
     }
+    for (const v of membershipVars(what)) if (!v.name.startsWith("_$")) declare(v.name, v.loc, "declared");
     const { loc } = what.value;
     const key: Term = what.key ? resolve(what.key) : { kind: "var", name: `_$s${unique++}`, loc };
     const isRef = domain.kind === "ref";

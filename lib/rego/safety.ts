@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Puts the expressions of a body into an order in which every variable is known before it is needed. */
 
-import type { Body, Expr, Rule, Term } from "./ast.ts";
+import type { Body, Expr, Rule } from "./ast.ts";
 import { type CompileContext, isGenerated, writtenName } from "./compile_context.ts";
+import { createOutputs, type Names } from "./outputs.ts";
 import { bodyVars, eachSubterm, eachTerm, exprVars, mapComprehensions, mapExpr, termVars } from "./term_walk.ts";
-import { isRefSafe, unifiedVars } from "./unify_safety.ts";
 
 const SHALLOW = { skipClosures: true };
-const ARGUMENT = { skipClosures: true, skipSets: true, skipObjectKeys: true, skipRefHeads: true };
-
-type Names = ReadonlySet<string>;
 
 export interface Safety {
   /** Reorders the bodies of a rule and its else chain, and reports variables that stay unknown. */
@@ -18,76 +15,17 @@ export interface Safety {
 }
 
 export function createSafety(context: CompileContext): Safety {
+  const outputs = createOutputs(context.arity);
+
   /** The variables of an expression that count for its own body: those of operands without braces too. */
   function visibleVars(expr: Expr): Set<string> {
     const vars = exprVars(expr, new Set(), SHALLOW);
     const { what } = expr;
-    const promote = (body: Body) => implicitVars(body).forEach((name) => vars.add(name));
+    const promote = (body: Body) => outputs.implicitVars(body).forEach((name) => vars.add(name));
     if (what.kind === "not" && !what.explicit) promote(what.body);
     if ((what.kind === "and" || what.kind === "or") && !what.explicitLeft) promote(what.left);
     if ((what.kind === "and" || what.kind === "or") && !what.explicitRight) promote(what.right);
     return vars;
-  }
-
-  /** The variables of an operand without braces that it does not bind and use itself. */
-  function implicitVars(body: Body): Set<string> {
-    const occurrences = new Map<string, number>();
-    for (const expr of body) {
-      for (const name of exprVars(expr, new Set(), SHALLOW)) occurrences.set(name, (occurrences.get(name) ?? 0) + 1);
-    }
-    if (body.length === 1) return new Set(occurrences.keys());
-    const safe = new Set(occurrences.keys());
-    const equations = body.filter(isEquation);
-    for (const { what } of equations) {
-      for (const side of what.args) if (side.kind === "var") safe.delete(side.name);
-    }
-    const bound = new Set<string>();
-    for (let before = -1; before !== bound.size;) {
-      before = bound.size;
-      for (const expr of equations) {
-        for (const name of outputsOfEquation(expr, safe)) {
-          bound.add(name);
-          safe.add(name);
-        }
-      }
-    }
-    for (const { what } of body) {
-      if (what.kind !== "call" || what.operator[0] === "eq") continue;
-      const arity = context.arity(what.operator);
-      if (arity < 0) continue;
-      for (const extra of what.args.slice(arity)) termVars(extra, bound, ARGUMENT);
-    }
-    return new Set([...occurrences].filter(([name, count]) => !bound.has(name) || count === 1).map(([name]) => name));
-  }
-
-  function outputs(expr: Expr, safe: Names): Set<string> {
-    const { what } = expr;
-    if (expr.negated) return new Set();
-    for (const { value } of expr.withs) {
-      if (!termVars(value, new Set(), SHALLOW).isSubsetOf(safe)) return new Set();
-    }
-    switch (what.kind) {
-      case "term":
-        return refOutputs([what.term], safe);
-      case "every":
-        return refOutputs([what.domain], safe);
-      case "call":
-        return isEquation(expr) ? outputsOfEquation(expr, safe) : outputsOfCall(expr, what, safe);
-      default:
-        return new Set();
-    }
-  }
-
-  function outputsOfCall(expr: Expr, what: Expr["what"] & { kind: "call" }, safe: Names): Set<string> {
-    const arity = context.arity(what.operator);
-    if (arity < 0 || expr.negated) return new Set();
-    const result = refOutputs(what.args, safe);
-    if (what.args.length <= arity) return result;
-    const needed = new Set<string>();
-    for (const arg of what.args.slice(0, arity)) termVars(arg, needed, ARGUMENT);
-    if (!needed.isSubsetOf(result.union(safe))) return new Set();
-    for (const arg of what.args.slice(arity)) termVars(arg, result, ARGUMENT);
-    return result;
   }
 
   /** An order of `body`, and for each expression that could not be placed what it lacks. */
@@ -100,7 +38,6 @@ export function createSafety(context: CompileContext): Safety {
       for (const name of vars) all.add(name);
     }
     const safe = all.intersection(globals);
-    const start: Names = new Set(safe);
     const unsafe = new Map<Expr, Set<string>>();
     const closures = new Map<Expr, Set<string>>();
     for (const expr of body) {
@@ -112,16 +49,14 @@ export function createSafety(context: CompileContext): Safety {
     for (let before = -1; before !== ordered.length;) {
       before = ordered.length;
       for (const expr of open) {
-        const made = outputs(expr, safe);
+        const made = outputs.of(expr, safe);
         const closed = closures.get(expr)!;
-        if (closed.size > 0) {
-          const lacking = closed.difference(bodyOutputs(ordered, start)).difference(safe);
-          if (lacking.size > 0) {
-            if (lacking.size === made.size && lacking.isSubsetOf(made)) continue;
-            unsafe.set(expr, lacking);
-          }
-        }
         const left = unsafe.get(expr)!;
+        if (closed.size > 0) {
+          // As OPA: what gives exactly the variables that it closes over has no place, wherever else they are bound.
+          if (closed.size === made.size && closed.isSubsetOf(made)) continue;
+          for (const name of closed) left.add(name);
+        }
         for (const name of [...left]) if (made.has(name) || safe.has(name)) left.delete(name);
         if (left.size > 0) continue;
         ordered.push(expr);
@@ -132,15 +67,7 @@ export function createSafety(context: CompileContext): Safety {
     for (const expr of open) for (const name of unsafe.get(expr)!) if (!missing.has(name)) missing.set(name, expr);
     // An expression that closes over what it makes itself never gets a place.
     if (open.size > 0 && missing.size === 0) { for (const expr of open) missing.set("$", expr); }
-    return orderInside(ordered, visible, globals, missing, all);
-  }
-
-  /** A part of an interpolated string may use the variables around it only. */
-  function checkClosed(term: Term & { kind: "comprehension" }, globals: Names, all: Names): void {
-    for (const name of bodyVars(term.body, new Set(), SHALLOW)) {
-      if (isGenerated(name) || globals.has(name) || all.has(name)) continue;
-      context.report("rego_compile_error", `var ${writtenName(name)} is undeclared`, term.loc);
-    }
+    return orderInside(ordered, visible, globals, missing);
   }
 
   /** Closures may use what the expressions before theirs have made known. */
@@ -149,7 +76,6 @@ export function createSafety(context: CompileContext): Safety {
     visible: Map<Expr, Set<string>>,
     globals: Names,
     missing: Map<string, Expr>,
-    all: Names,
   ): Body {
     const known = new Set(globals);
     return body.map((expr, i) => {
@@ -162,7 +88,6 @@ export function createSafety(context: CompileContext): Safety {
       const inner = (inside: Body) => reorder(inside, known, missing);
       return mapExpr(expr, (term) =>
         mapComprehensions(term, (comprehension) => {
-          if (comprehension.closed) checkClosed(comprehension, globals, all);
           const needed = termVars(comprehension.value, new Set());
           if (comprehension.key) termVars(comprehension.key, needed);
           const available = new Set(known);
@@ -171,12 +96,6 @@ export function createSafety(context: CompileContext): Safety {
           return { ...comprehension, body: inner(comprehension.body) };
         }), inner);
     });
-  }
-
-  function bodyOutputs(body: Body, safe: Names): Set<string> {
-    const made = new Set(safe);
-    for (const expr of body) for (const name of outputs(expr, made)) made.add(name);
-    return made.difference(safe);
   }
 
   function report(missing: Map<string, Expr>): void {
@@ -216,49 +135,6 @@ export function createSafety(context: CompileContext): Safety {
     },
   };
   return safety;
-}
-
-type Equation = Expr & { what: { kind: "call"; args: readonly [Term, Term]; assignment?: boolean } };
-
-function isEquation(expr: Expr): expr is Equation {
-  return expr.what.kind === "call" && expr.what.operator[0] === "eq" && expr.what.args.length === 2;
-}
-
-function outputsOfEquation({ what }: Equation, safe: Names): Set<string> {
-  const [left, right] = what.args;
-  const known = refOutputs(what.args, safe).union(safe);
-  // The left side of := only receives: nothing becomes known backwards through it.
-  if (what.assignment) { for (const name of termVars(left, new Set())) known.delete(name); }
-  return known.union(unifiedVars(known, left, right)).difference(safe);
-}
-
-/** The variables in the paths of references whose beginning is known: they are made by looking through it. */
-function refOutputs(terms: readonly Term[], safe: Names): Set<string> {
-  const made = new Set<string>();
-  for (const term of terms) collectRefOutputs(term, safe, made);
-  return made;
-}
-
-function collectRefOutputs(term: Term, safe: Names, made: Set<string>): void {
-  switch (term.kind) {
-    case "ref":
-      if (!isRefSafe(term, safe)) return;
-      for (const part of term.path) termVars(part, made, { skipRefHeads: true });
-      for (const part of term.path) collectRefOutputs(part, safe, made);
-      return;
-    case "array":
-    case "set":
-      for (const item of term.items) collectRefOutputs(item, safe, made);
-      return;
-    case "object":
-      for (const [key, value] of term.pairs) {
-        collectRefOutputs(key, safe, made);
-        collectRefOutputs(value, safe, made);
-      }
-      return;
-    default:
-      return;
-  }
 }
 
 /** Every variable inside the closures of an expression. */

@@ -87,7 +87,10 @@ export function exprVars(expr: Expr, into: Set<string>, options: WalkOptions = {
       bodyVars(what.right, into, options);
       break;
     case "some":
+      for (const { name } of what.vars) into.add(name);
+      break;
     case "someIn":
+      for (const term of [what.key, what.value, what.domain]) if (term) termVars(term, into, options);
       break;
   }
   return into;
