@@ -11,6 +11,7 @@ import { parseSubject } from "../lib/crypto/subject.ts";
 import { parseAlternativeNames } from "../lib/crypto/subject_alternative_name.ts";
 import { PeerctlError } from "../lib/errors.ts";
 import { checkFileSet, writeFileSet } from "../lib/os/file_set.ts";
+import checkPairCommand from "./certgen_check_pair.ts";
 import verifyCommand from "./certgen_verify.ts";
 
 /** Longest validity, in days: ten years. */
@@ -42,7 +43,7 @@ export default defineCommand({
     keyType: choiceFlag("key-type", { choices: KEY_TYPES, default: "ecdsa-p256", help: "kind of all three keys" }),
     force: boolFlag("force", { help: "replace files that exist" }),
   },
-  subcommands: [verifyCommand],
+  subcommands: [verifyCommand, checkPairCommand],
   goStyle: false,
   examples: [
     { text: "Certificates for one node", command: "certgen --san podvm-server --out-dir certs" },

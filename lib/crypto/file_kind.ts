@@ -19,6 +19,12 @@ const MAGIC: readonly (readonly [start: RegExp, name: string])[] = [
 
 /** PEM blocks that people give by mistake. */
 const LABELS: Readonly<Record<string, string>> = {
+  "CERTIFICATE": "a certificate",
+  "CERTIFICATE REQUEST": "a certificate signing request",
+  "PRIVATE KEY": "a private key",
+  "EC PRIVATE KEY": "a private key",
+  "RSA PRIVATE KEY": "a private key",
+  "PUBLIC KEY": "a public key",
   "ENCRYPTED PRIVATE KEY": "a private key encrypted with a pass phrase",
   "OPENSSH PRIVATE KEY": "a private key in OpenSSH's own format",
   "SSH2 PUBLIC KEY": "a public key of SSH",

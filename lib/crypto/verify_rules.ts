@@ -78,8 +78,8 @@ export function leafReasons(
   for (const name of o.names) {
     if (isForName(leaf.names ?? [], name)) continue;
     const list = leaf.names?.map(({ value }) => value).join(", ");
-    const found = list ? `it is for ${list}` : "it has no alternative name";
-    reasons.push(reasonFor(leaf, "wrong-name", `it is not for "${name.value}": ${found}`));
+    const found = list ? `but for ${list}` : "for it has no alternative name";
+    reasons.push(reasonFor(leaf, "wrong-name", `it is not for ${name.value}, ${found}`));
   }
   return reasons;
 }

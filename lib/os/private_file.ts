@@ -76,6 +76,13 @@ export function fileError(message: string, cause: unknown): PeerctlError {
   return new PeerctlError("limit", `${message}: ${why}`, { cause, hint: "make room on that file system" });
 }
 
+/** Says that others than the owner may read or write the file that holds a key, or nothing. */
+export function looseModeProblem(path: string): string | undefined {
+  const mode = (Deno.statSync(path).mode ?? 0) & 0o777;
+  if ((mode & 0o077) === 0) return undefined;
+  return `others than its owner may use it (mode 0${mode.toString(8).padStart(3, "0")}): chmod 600 keeps them out`;
+}
+
 /**
  * Removes what a process that was killed in the middle of writing has left in `dir`: the caller knows that nobody writes
  * there now. A directory that does not exist is fine.
