@@ -3,7 +3,7 @@
 
 import { defineCommand } from "../lib/cli/command.ts";
 import { ExitCode } from "../lib/cli/exit_code.ts";
-import { choiceFlag, listFlag } from "../lib/cli/flags.ts";
+import { boolFlag, choiceFlag, listFlag } from "../lib/cli/flags.ts";
 import type { Output } from "../lib/cli/output.ts";
 import { type AlternativeName, parseAlternativeNames } from "../lib/crypto/subject_alternative_name.ts";
 import type { Verdict } from "../lib/crypto/verify_chain.ts";
@@ -21,7 +21,10 @@ export default defineCommand({
     ca: listFlag("ca", {
       required: true,
       placeholder: "FILE",
-      help: "trusted certificates (PEM); may be repeated. The chain must end in one that is self-signed",
+      help: "trusted certificates (PEM); may be repeated; the chain must end in one that is self-signed",
+    }),
+    partialChain: boolFlag("partial-chain", {
+      help: "let the chain end in any certificate of --ca, as peerctl and Go do, and openssl with -partial_chain",
     }),
     intermediates: listFlag("intermediates", {
       placeholder: "FILE",
@@ -64,6 +67,7 @@ export default defineCommand({
       leaf,
       intermediates: [...rest, ...values.intermediates.flatMap((path) => read(path, "intermediate"))],
       anchors: values.ca.flatMap((path) => read(path, "CA")),
+      partialChain: values.partialChain,
       usage: values.usage,
       names,
       now: new Date(),

@@ -41,7 +41,7 @@ export async function checkTlsPair(files: TlsFiles, o: PairCheckOptions): Promis
   const certName = `certificate file "${files.certFile}"`, caName = `CA file "${files.caFile}"`;
   const [leaf, ...intermediates] = readCertificates(readSmallBytes(files.certFile, "certificate"), certName);
   const anchors = readCertificates(readSmallBytes(files.caFile, "CA"), caName);
-  const { reasons } = verifyCertificate({ leaf, intermediates, anchors, usage: role, names, now });
+  const { reasons } = verifyCertificate({ leaf, intermediates, anchors, partialChain: true, usage: role, names, now });
   const hopeless = reasons.filter(({ code }) => HOPELESS.includes(code));
   if (hopeless.length > 0) {
     const why = hopeless.map(({ certificate, message }) => `${message} (${certificate})`).join("; ");

@@ -23,8 +23,10 @@ export interface VerifyOptions {
   readonly leaf: CertificateFacts;
   /** May stand between leaf and anchor; they are not trusted. */
   readonly intermediates: readonly CertificateFacts[];
-  /** Trusted. A chain must end in one that is self-signed. */
+  /** Trusted. */
   readonly anchors: readonly CertificateFacts[];
+  /** A chain may end in any anchor, as for rustls and Go; without it, in a self-signed one, as for OpenSSL. */
+  readonly partialChain: boolean;
   readonly usage: CertificateUsage;
   /** The leaf must be for each of them. */
   readonly names: readonly AlternativeName[];
@@ -52,7 +54,7 @@ interface Search extends VerifyOptions {
 export function verifyCertificate(o: VerifyOptions): Verdict {
   const { leaf, usage, names, now } = o;
   const search: Search = { ...o, steps: 0, chain: [] };
-  const isTrusted = isAmong(o.anchors, leaf) && isSignedBy(leaf, leaf);
+  const isTrusted = isAmong(o.anchors, leaf) && (o.partialChain || isSignedBy(leaf, leaf));
   const found = [
     ...leafReasons(leaf, { usage, names, isTrusted }),
     ...commonReasons(leaf, now, usage),
@@ -72,6 +74,7 @@ function climb(chain: readonly CertificateFacts[], search: Search): Reason[] {
     if (isAmong(search.anchors, current)) return ownIdReasons(current);
     return [reasonFor(current, "untrusted-root", "it is self-signed and not among the trusted CAs")];
   }
+  if (search.partialChain && isAmong(search.anchors, current)) return [];
   if (current.issuerDer === current.subjectDer && keyIdsFit(current, current)) {
     return [reasonFor(current, "bad-signature", "it names itself as its issuer, and its signature is not its own")];
   }
@@ -130,14 +133,13 @@ function issuerMissing(current: CertificateFacts, search: Search): Reason {
   const others = [...search.anchors, ...search.intermediates].filter((one) =>
     one.subjectDer === current.issuerDer && one !== current
   );
-  if (others.length === 0) {
-    return reasonFor(current, "issuer-missing", `its issuer "${current.issuer}" is not there`);
-  }
-  return reasonFor(
-    current,
-    "issuer-missing",
-    `its issuer "${current.issuer}" is not there; a CA of that name is, with another key`,
-  );
+  const missing = `its issuer "${current.issuer}" is not there`;
+  const why = others.length > 0
+    ? `${missing}; a CA of that name is, with another key`
+    : isAmong(search.anchors, current)
+    ? `it is trusted but not self-signed, and ${missing}`
+    : missing;
+  return reasonFor(current, "issuer-missing", why);
 }
 
 function isAmong(list: readonly CertificateFacts[], one: CertificateFacts): boolean {
