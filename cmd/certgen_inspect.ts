@@ -98,8 +98,9 @@ function rows(item: InspectedItem): (readonly [label: string, value: string])[] 
     ? []
     : [["key", item.key.type], ["public key SHA-256", item.key.sha256]];
   const warnings = item.warnings.map((warning) => ["warning", warning] as const);
-  if (item.kind === "private-key") return [["private key", ""], ...key, ...warnings];
-  if (item.kind === "public-key") return [["public key", ""], ...key, ...warnings];
+  if (item.kind !== "certificate" && item.kind !== "request") {
+    return [[item.kind === "private-key" ? "private key" : "public key", ""], ...key, ...warnings];
+  }
   const names = item.names.map(({ value }) => value).join(", ");
   const authority = item.pathLength === null ? "yes" : `yes, with at most ${item.pathLength} below it`;
   const contents: readonly [string, string][] = [
