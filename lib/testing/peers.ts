@@ -21,6 +21,7 @@ const INSTALL_HINTS: Record<PeerTool, string> = {
 
 /** Where the Go module and the Rust package lie, and where the Go programs are put (not committed). */
 const GO_DIR = new URL("../../testdata/peers/go", import.meta.url).pathname;
+const KUBELET_DIR = new URL("../../testdata/peers/kubelet", import.meta.url).pathname;
 const OPA_DIR = new URL("../../testdata/peers/opa", import.meta.url).pathname;
 const BIN_DIR = new URL("../../testdata/peers/bin", import.meta.url).pathname;
 
@@ -88,6 +89,15 @@ export async function goPeer(name: string): Promise<string> {
  */
 export async function opaPeer(): Promise<string> {
   return join(await goBuild(peerPath("go"), OPA_DIR, "."), "opa");
+}
+
+/**
+ * Returns the path of a program of testdata/peers/kubelet: the kubelet stand-in, or the client on client-go.
+ *
+ * @throws {PeerctlError} kind "config" without Go or when the build fails.
+ */
+export async function kubeletPeer(name: "kubelet" | "client"): Promise<string> {
+  return join(await goBuild(peerPath("go"), KUBELET_DIR, "./cmd/..."), name);
 }
 
 /**

@@ -5,7 +5,7 @@
 // machine.
 //
 // It prints one JSON object a line: {"event":"ready",…} when it listens, then {"event":"request",…} for each request
-// that reached it. A line on its stdin is a line of the container log; it ends when its stdin does.
+// that reached it. {"op":"log","text":…} on its stdin is a line of the container log; it ends when its stdin does.
 package main
 
 import (
@@ -73,7 +73,11 @@ func run(listen, cert, key, clientCA, logsDir string, quiet bool) error {
 	go func() {
 		lines := bufio.NewScanner(os.Stdin)
 		for lines.Scan() {
-			containerLog.append(lines.Text() + "\n")
+			var order struct{ Op, Text string }
+			if err := json.Unmarshal(lines.Bytes(), &order); err != nil || order.Op != "log" {
+				log.Fatalf("kubelet stand-in: unknown order %q", lines.Text())
+			}
+			containerLog.append(order.Text + "\n")
 		}
 		os.Exit(0)
 	}()
