@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Starts the kubelet stand-in and runs the client on client-go against it, or against what stands in front of it. */
 
-import { startLineProcess } from "./line_process.ts";
+import { type Line, startLineProcess } from "./line_process.ts";
 import { kubeletPeer } from "./peers.ts";
 
 /** Paths of PEM files. */
@@ -49,13 +49,14 @@ export async function startKubeletStandIn(
     await child.stop();
     throw error;
   });
-  const isRequest = (line: object): line is KubeletRequest => "event" in line && line.event === "request";
+  const isRequest = (line: Line) => line.event === "request";
+  const toRequest = (line: Line) => line as unknown as KubeletRequest;
   return {
     pid: child.pid,
     address: String(ready.address),
-    requests: () => child.lines.filter(isRequest),
+    requests: () => child.lines.filter(isRequest).map(toRequest),
     requested: async (path) =>
-      await child.line((line) => isRequest(line) && line.target.split("?")[0] === path) as unknown as KubeletRequest,
+      toRequest(await child.line((line) => isRequest(line) && String(line.target).split("?")[0] === path)),
     log: (text) => child.send({ op: "log", text }),
     async stop() {
       await child.stop();
