@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Says which build of peerctl this is: version, commit, runtime, target. */
 
-import { readFileSync } from "node:fs";
 import manifest from "../../deno.json" with { type: "json" };
+import { BUILT_COMMIT } from "./built_commit.ts";
 
 export interface BuildInfo {
   readonly version: string;
-  /** The git commit of the checkout it runs from; "unknown" elsewhere. */
+  /** The git commit it was built from, or of the checkout it runs from; "unknown" elsewhere. */
   readonly commit: string;
   readonly deno: string;
   readonly v8: string;
@@ -16,7 +16,7 @@ export interface BuildInfo {
 export function readBuildInfo(): BuildInfo {
   return {
     version: manifest.version,
-    commit: checkoutCommit() ?? "unknown",
+    commit: BUILT_COMMIT ?? checkoutCommit() ?? "unknown",
     deno: Deno.version.deno,
     v8: Deno.version.v8,
     target: Deno.build.target,
@@ -35,7 +35,7 @@ export function buildName(): string {
 /** Reads the commit from the files of git, because git itself may not be installed. */
 function checkoutCommit(): string | undefined {
   try {
-    const git = (path: string) => readFileSync(new URL(`../../.git/${path}`, import.meta.url), "utf8").trim();
+    const git = (path: string) => Deno.readTextFileSync(new URL(`../../.git/${path}`, import.meta.url)).trim();
     const head = git("HEAD");
     const branch = /^ref: (\S+)$/.exec(head)?.[1];
     if (branch === undefined) return head;

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Chooses the command of one invocation, runs it, and turns whatever comes of it into printed lines and an exit code. */
 
-import { cac } from "cac";
 import { PeerctlError } from "../errors.ts";
 import { type Command, subcommandOf } from "./command.ts";
 import { ExitCode, exitCodeFor } from "./exit_code.ts";
-import { commandHelp, programHelp } from "./help.ts";
 import { createOutput, type OutputFormat } from "./output.ts";
 import { parseInvocation } from "./parse.ts";
 import { printConfig } from "./print_config.ts";
@@ -37,38 +35,39 @@ export async function runProgram(o: ProgramOptions): Promise<number> {
   const [word, ...rest] = isAlias ? [o.calledAs, ...o.args] : o.args;
   try {
     if (word === undefined) {
-      o.stderr(`${programHelp(await loadCommands(o.loaders))}\n`);
+      o.stderr(`${await listOfCommands(o)}\n`);
       return ExitCode.usage;
     }
     if (["help", "-h", "-help", "--help"].includes(word)) return await runHelp(o, rest);
     if (["-version", "--version"].includes(word)) return await runCommand(o, "version", rest);
-    const name = matchCommand(o.loaders, word);
-    if (name === undefined) throw unknownCommand(o.loaders, word);
-    return await runCommand(o, name, rest);
+    if (!Object.hasOwn(o.loaders, word)) throw unknownCommand(o.loaders, word);
+    return await runCommand(o, word, rest);
   } catch (error) {
     return report(o, "peerctl", askedFormat(o.args), error);
   }
 }
 
-/** Lets cac match the command's word. It sees that word only: it would rewrite values (`007` becomes 7). */
-function matchCommand(loaders: CommandLoaders, word: string): string | undefined {
-  if (word.startsWith("-")) return undefined;
-  const program = cac("peerctl");
-  for (const name of Object.keys(loaders)) program.command(name);
-  program.parse(["", "peerctl", word], { run: false });
-  return program.matchedCommandName;
+// Help is loaded when it is asked for: cac, which lays it out, takes longer to load than most commands to run.
+
+async function listOfCommands(o: ProgramOptions): Promise<string> {
+  const { programHelp } = await import("./help.ts");
+  return programHelp(await loadCommands(o.loaders));
+}
+
+async function helpOf(command: Command): Promise<string> {
+  const { commandHelp } = await import("./help.ts");
+  return commandHelp(command);
 }
 
 async function runHelp(o: ProgramOptions, args: readonly string[]): Promise<number> {
   const [word, second] = args.filter((each) => !each.startsWith("-"));
   if (word === undefined) {
-    o.stdout(`${programHelp(await loadCommands(o.loaders))}\n`);
+    o.stdout(`${await listOfCommands(o)}\n`);
     return ExitCode.done;
   }
-  const name = matchCommand(o.loaders, word);
-  if (name === undefined) throw unknownCommand(o.loaders, word);
-  const command = (await o.loaders[name]!()).default;
-  o.stdout(`${commandHelp(subcommandOf(command, second) ?? command)}\n`);
+  if (!Object.hasOwn(o.loaders, word)) throw unknownCommand(o.loaders, word);
+  const command = (await o.loaders[word]!()).default;
+  o.stdout(`${await helpOf(subcommandOf(command, second) ?? command)}\n`);
   return ExitCode.done;
 }
 
@@ -83,10 +82,10 @@ async function runThis(o: ProgramOptions, command: Command, args: readonly strin
   const invocation = parseInvocation(command, args, o.env);
   switch (invocation.wants) {
     case "help":
-      o.stdout(`${commandHelp(command)}\n`);
+      o.stdout(`${await helpOf(command)}\n`);
       return ExitCode.done;
     case "missing-choice":
-      o.stderr(`${commandHelp(command)}\n`);
+      o.stderr(`${await helpOf(command)}\n`);
       return ExitCode.usage;
     case "version":
       return await runCommand(o, "version", args.slice(1));

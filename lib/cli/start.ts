@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Reads what the operating system gives a process at start: the name it was called by, its streams, how to start it again. */
 
-import { basename } from "node:path";
-import process from "node:process";
-
 export interface Start {
   /** The command whose name or alias peerctl was called by; "" when it was called as itself. */
   readonly calledAs: string;
@@ -27,11 +24,25 @@ export interface StartOptions {
  * PEERCTL_SELF, set by a launcher, is the program to start again; it stays.
  */
 export function readStart(o: StartOptions): Start {
-  const given = [Deno.env.get("PEERCTL_ARGV0"), new URL(o.mainUrl).pathname, process.argv0];
+  const given = [Deno.env.get("PEERCTL_ARGV0"), new URL(o.mainUrl).pathname, firstArgument()];
   Deno.env.delete("PEERCTL_ARGV0");
   const calledAs = given.map((path) => basename(path ?? "")).find((name) => o.names.includes(name)) ?? "";
   const env = Deno.env.toObject();
   return { calledAs, selfCommand: selfCommand(env.PEERCTL_SELF, o.mainUrl), env };
+}
+
+/** argv[0] as the kernel keeps it. (node:process knows it too, but loading it costs more than the rest of a start.) */
+function firstArgument(): string | undefined {
+  try {
+    return Deno.readTextFileSync("/proc/self/cmdline").split("\0")[0];
+  } catch {
+    // No /proc: then peerctl is called as itself.
+    return undefined;
+  }
+}
+
+function basename(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 function selfCommand(launcher: string | undefined, mainUrl: string): string[] {
