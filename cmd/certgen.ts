@@ -1,49 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-/** `peerctl certgen`: makes the certificates of manual mutual TLS between caa and apf. */
+/** `peerctl certgen`: makes, signs and renews the certificates of manual mutual TLS between caa and apf. */
 
 import { defineCommand } from "../lib/cli/command.ts";
 import { ExitCode } from "../lib/cli/exit_code.ts";
-import { boolFlag, choiceFlag, intFlag, listFlag, stringFlag } from "../lib/cli/flags.ts";
 import type { Output } from "../lib/cli/output.ts";
 import type { CertificateFile } from "../lib/crypto/certificate_set.ts";
-import { KEY_TYPES } from "../lib/crypto/keys.ts";
-import { parseSubject } from "../lib/crypto/subject.ts";
-import { parseAlternativeNames } from "../lib/crypto/subject_alternative_name.ts";
-import { PeerctlError } from "../lib/errors.ts";
-import { checkFileSet, writeFileSet } from "../lib/os/file_set.ts";
-import checkPairCommand from "./certgen_check_pair.ts";
-import verifyCommand from "./certgen_verify.ts";
-
-/** Longest validity, in days: ten years. */
-const MAX_DAYS = 3650;
-
-const NAMES = ["ca.crt", "ca.key", "tls.crt", "tls.key", "client.crt", "client.key"];
+import { writeFileSet } from "../lib/os/file_set.ts";
+import certgenCheckPair from "./certgen_check_pair.ts";
+import {
+  certgenFlags,
+  type CertgenValues,
+  checkTogether,
+  DEFAULT_DAYS,
+  DEFAULT_KEY_TYPE,
+  MANIFEST_OUTPUTS,
+  parseIssuer,
+} from "./certgen_flags.ts";
+import { isThere, makeSet, readIdentity, renew, sidesOf, signRequest } from "./certgen_make.ts";
+import { reportFiles, reportRequests, reportSecrets } from "./certgen_report.ts";
+import certgenInspect from "./certgen_inspect.ts";
+import certgenVerify from "./certgen_verify.ts";
 
 export default defineCommand({
   name: "certgen",
   summary: "make the CA, server and client certificates for caa and apf",
   description:
-    "Writes ca.crt, ca.key, tls.crt, tls.key, client.crt and client.key. The server certificate (tls) is for apf " +
-    "in the pod VM and carries the names of --san; caa expects podvm-server. The client certificate is for caa. All six " +
-    "files appear or none does, and existing ones stay unless --force is given. Keep ca.key away from both: it is needed " +
-    "only to issue more.",
-  flags: {
-    san: listFlag("san", {
-      required: true,
-      placeholder: "NAME",
-      help: "name of the server: DNS name, IPv4 or IPv6 address, or spiffe:// ID",
-    }),
-    outDir: stringFlag("out-dir", { default: ".", placeholder: "DIR", help: "where to write the files" }),
-    days: intFlag("days", { default: 30, min: 1, max: MAX_DAYS, help: "how long the certificates are valid, in days" }),
-    subject: stringFlag("subject", {
-      placeholder: "DN",
-      help:
-        'subject of the server as "/O=Example/CN=prod" or "CN=prod,O=Example"; the others take it over but for the CN',
-    }),
-    keyType: choiceFlag("key-type", { choices: KEY_TYPES, default: "ecdsa-p256", help: "kind of all three keys" }),
-    force: boolFlag("force", { help: "replace files that exist" }),
-  },
-  subcommands: [verifyCommand, checkPairCommand],
+    `Writes ca.crt, ca.key, tls.crt, tls.key, client.crt and client.key. The server certificate (tls) is for apf in the pod
+VM and carries the names of --san; caa expects podvm-server. The client certificate is for caa. All files appear or none
+does, and existing ones stay unless --force is given. Keep ca.key away from both: it is needed only to issue more.
+
+With --ca-cert and --ca-key an existing CA signs, and no ca.key is written. If that CA is not a root, tls.crt and
+client.crt hold the CAs in between behind the certificate, which is what caa, apf, Go and openssl want, and ca.crt holds
+the root, if it is in the file of --ca-cert. Without a root ca.crt holds the topmost CA there is: caa, apf and Go take
+that, openssl only with -partial_chain. Certificates never outlive a CA above them.
+
+With --renew all keys are new and the CA stays, so that worker nodes and pod VMs can get their new files one after the
+other. A CA of the directory that ends too soon is made anew with the same key and name, to the same effect; keep it
+elsewhere and give it with --ca-cert and --ca-key, and it is left as it is. caa and apf notice new files by themselves.
+
+With --output k8s-secret Secret manifests go to stdout, and files are written only with --out-dir or --renew. With
+--output cert-manager no key is made: the manifests ask cert-manager for the same certificates. Nothing is applied.`,
+  flags: certgenFlags,
+  subcommands: [certgenInspect, certgenVerify, certgenCheckPair],
+  outputs: { words: MANIFEST_OUTPUTS, help: "k8s-secret and cert-manager print manifests" },
   goStyle: false,
   examples: [
     { text: "Certificates for one node", command: "certgen --san podvm-server --out-dir certs" },
@@ -56,79 +55,67 @@ export default defineCommand({
       command:
         "certgen --san podvm-server --san 10.0.0.7 --san spiffe://example.org/podvm --out-dir certs --output json",
     },
+    {
+      text: "Another client certificate by the same CA",
+      command: "certgen --client-only --ca-cert certs/ca.crt --ca-key certs/ca.key --out-dir node2",
+    },
+    { text: "Renew what is there, for as long as before", command: "certgen --renew certs" },
+    {
+      text: "Sign a request whose key stays where it is",
+      command:
+        "certgen --csr node.csr --client-only --copy-sans --ca-cert certs/ca.crt --ca-key certs/ca.key --out-dir signed",
+    },
+    {
+      text: "Into Kubernetes, with the files and the CA's key kept here",
+      command: "certgen --san podvm-server --output k8s-secret --out-dir certs | kubectl apply -f -",
+    },
+    {
+      text: "Have cert-manager make and renew them",
+      command: "certgen --san podvm-server --output cert-manager --issuer ClusterIssuer/corp",
+    },
   ],
-  async run({ values, output }) {
-    const { outDir, force, keyType, days } = values;
-    const [names, subject] = collect(
-      () => parseAlternativeNames(values.san),
-      () => values.subject === "" ? [] : parseSubject(values.subject),
-    );
-    if (names.length === 0) {
-      throw new PeerctlError("usage", "Cannot make a server certificate without a name: --san is missing", {
-        hint: "use --san podvm-server, the name that caa expects",
-      });
+  async run({ values, output, outputWord }) {
+    checkTogether(values, outputWord);
+    if (outputWord === "cert-manager") {
+      await printRequests(values, output);
+      return ExitCode.done;
     }
-    if (outDir === "") {
-      throw new PeerctlError("usage", "Cannot write to a directory without a name: --out-dir is empty");
-    }
-    if (!force) await checkFileSet(outDir, NAMES);
-    const { createCertificateSet } = await import("../lib/crypto/certificate_set.ts");
-    const files = await createCertificateSet({ names, subject, keyType, days, now: new Date() });
-    const written = files.map(({ name, content, isPrivateKey }) => ({
-      name,
-      content,
-      mode: isPrivateKey ? 0o600 : 0o644,
-    }));
-    await writeFileSet(outDir, written, { replace: force });
-    report(output, outDir, files);
+    const isSecret = outputWord === "k8s-secret";
+    const dir = values.renew !== "" ? values.renew : values.outDir ?? (isSecret ? undefined : ".");
+    const made = values.renew !== ""
+      ? await renew(values)
+      : values.csr !== ""
+      ? await signRequest(values, dir ?? ".")
+      : await makeSet(values, dir);
+    const files = dir === undefined ? [] : await write(dir, made.files, values.force || values.renew !== "");
+    if (isSecret) {
+      const { secretManifests } = await import("../lib/crypto/certificate_manifests.ts");
+      output.result(secretManifests(made.files, values).trimEnd());
+      reportSecrets(output, { ...made, dir });
+    } else reportFiles(output, { dir: dir!, files, notes: made.notes });
     return ExitCode.done;
   },
 });
 
-/** Runs both, so that all problems of one command line are reported together. */
-function collect<A, B>(first: () => A, second: () => B): [A, B] {
-  const problems: unknown[] = [];
-  const attempt = <T>(one: () => T): T | undefined => {
-    try {
-      return one();
-    } catch (error) {
-      problems.push(error);
-      return undefined;
-    }
-  };
-  const results = [attempt(first), attempt(second)];
-  if (problems.length === 1) throw problems[0];
-  if (problems.length > 1) throw new AggregateError(problems);
-  return results as [A, B];
+/** Writes all files but a ca.crt that is there already with the same content; returns those that it wrote. */
+async function write(dir: string, made: readonly CertificateFile[], replace: boolean): Promise<CertificateFile[]> {
+  const files = made.filter(({ name, content }) => name !== "ca.crt" || !isThere(dir, name, content));
+  const set = files.map(({ name, content, isPrivateKey }) => ({ name, content, mode: isPrivateKey ? 0o600 : 0o644 }));
+  await writeFileSet(dir, set, { replace });
+  return files;
 }
 
-function report(output: Output, dir: string, files: readonly CertificateFile[]): void {
-  if (output.format === "json") {
-    output.json({
-      dir,
-      files: files.map(({ name, purpose, isPrivateKey, certificate }) => ({
-        name,
-        purpose,
-        mode: isPrivateKey ? "0600" : "0644",
-        ...(certificate && {
-          subject: certificate.subject,
-          notAfter: certificate.notAfter.toISOString(),
-          sha256: certificate.sha256,
-        }),
-      })),
-    });
-    return;
-  }
-  output.table([
-    ["FILE", "PURPOSE", "EXPIRES", "SHA-256"],
-    ...files.map(({ name, purpose, certificate }) => [
-      name,
-      purpose,
-      certificate?.notAfter.toISOString().slice(0, "2026-01-01".length) ?? "",
-      certificate?.sha256 ?? "",
-    ]),
-  ]);
-  output.note(`wrote ${files.length} files to ${dir}`);
-  output.note("on the worker node: caa … -ca-cert-file ca.crt -cert-file client.crt -cert-key client.key");
-  output.note("in the pod VM: apf -ca-cert-file ca.crt -cert-file tls.crt -cert-key tls.key");
+async function printRequests(values: CertgenValues, output: Output): Promise<void> {
+  const { certManagerManifests } = await import("../lib/crypto/certificate_manifests.ts");
+  const manifests = certManagerManifests({
+    ...readIdentity(values),
+    keyType: values.keyType ?? DEFAULT_KEY_TYPE,
+    days: values.days ?? DEFAULT_DAYS,
+    sides: sidesOf(values),
+    namespace: values.namespace,
+    secretName: values.secretName,
+    issuer: parseIssuer(values.issuer),
+  });
+  output.result(manifests.trimEnd());
+  reportRequests(output, values.secretName);
 }

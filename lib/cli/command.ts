@@ -45,6 +45,8 @@ export interface CommandContext<F extends FlagTable, C extends Readonly<Record<s
   /** What is left after the flags. */
   readonly args: readonly string[];
   readonly output: Output;
+  /** `--output` as it was given: for commands that have words of their own. */
+  readonly outputWord: string;
   /** The environment at start. runDaemon takes NOTIFY_SOCKET out of it. */
   readonly env: Record<string, string>;
   /** How to start peerctl again: put `command, ...flags` behind it. */
@@ -68,6 +70,8 @@ export interface CommandSpec<F extends FlagTable, C extends Readonly<Record<stri
    */
   readonly subcommands?: readonly Command[];
   readonly positional?: Positional;
+  /** Words of `--output` that only this command has, and what help says of them; errors are then text. */
+  readonly outputs?: { readonly words: readonly string[]; readonly help: string };
   /** True: the first argument that is not a flag ends the flags, and help writes flags with one dash. */
   readonly goStyle: boolean;
   readonly examples: readonly Example[];

@@ -89,7 +89,7 @@ export function valuedFlags(command: CompletedCommand): (CompletedFlag & { reado
 }
 
 function ownFlags(command: Command): CompletedFlag[] {
-  return [...visibleFlags(command.flags), ...Object.values(everyCommandFlags)].map(describeFlag);
+  return [...visibleFlags(command.flags), ...Object.values(everyCommandFlags(command))].map(describeFlag);
 }
 
 function dashesOf(command: Command): "-" | "--" {

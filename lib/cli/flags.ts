@@ -119,6 +119,11 @@ export function choiceFlag<const C extends string>(
   return { ...made, choices: o.choices };
 }
 
+/** The same flag for a command whose default depends on its other flags: the value is undefined when it is not given. */
+export function optionalFlag<T>(flag: Flag<T>): Flag<T | undefined> {
+  return { ...flag, defaultValue: undefined };
+}
+
 /** Several texts: the flag repeats. With `commaSeparated` each may hold several, empty ones are left out. */
 export function listFlag(
   name: string,

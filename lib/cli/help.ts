@@ -57,7 +57,7 @@ export function commandHelp(command: Command): string {
     const body = flagsText(choice.flags, command.goStyle);
     if (body !== "") between.push({ title: `Flags of ${selector!.name} ${name}`, body });
   }
-  between.push({ title: "Flags of every command", body: flagsText(everyCommandFlags, command.goStyle) });
+  between.push({ title: "Flags of every command", body: flagsText(everyCommandFlags(command), command.goStyle) });
   return layOut(program, ([, usage, ...rest]) => [
     { body: wrap(command.description, 0) },
     usage!,

@@ -23,6 +23,8 @@ export interface Invocation {
   /** `missing-choice`: a selector was given nothing at all. */
   readonly wants: "run" | "help" | "version" | "print-config" | "missing-choice";
   readonly format: OutputFormat;
+  /** `--output` as it was given. */
+  readonly outputWord: string;
   readonly values: Readonly<Record<string, unknown>>;
   readonly choice: { readonly name: string; readonly values: Readonly<Record<string, unknown>> } | undefined;
   readonly args: readonly string[];
@@ -32,7 +34,7 @@ export interface Invocation {
 }
 
 /** The flags that every command has; shown in its help, not in its values. */
-export const everyCommandFlags = {
+const commonFlags = {
   output: choiceFlag("output", {
     choices: ["text", "json", "table"],
     default: "text",
@@ -44,6 +46,18 @@ export const everyCommandFlags = {
   help: boolFlag("help", { help: "print this help and stop (also -h)" }),
 } satisfies FlagTable;
 
+/** The flags that every command has, as `command` has them. */
+export function everyCommandFlags({ outputs }: Pick<Command, "outputs">) {
+  if (outputs === undefined) return commonFlags;
+  const { help, choices } = commonFlags.output;
+  const output = choiceFlag<string>("output", {
+    choices: [...choices, ...outputs.words],
+    default: "text",
+    help: `${help}; ${outputs.help}`,
+  });
+  return { ...commonFlags, output };
+}
+
 /** Reads `args` (without the command's name) for `command`. */
 export function parseInvocation(
   command: Command,
@@ -53,14 +67,15 @@ export function parseInvocation(
   const selected = selectChoice(command, args);
   const tables = selected.tables;
   const flags = tables.flatMap((table) => Object.values(table));
+  const always = everyCommandFlags(command);
   const scanned = scanArguments(selected.rest, {
-    flags: [...flags, ...Object.values(everyCommandFlags), { ...everyCommandFlags.help, name: "h" }]
+    flags: [...flags, ...Object.values(always), { ...always.help, name: "h" }]
       .map(({ name, kind }) => ({ name, takes: kind === "bool" ? "equals" : kind === "refused" ? "maybe" : "word" })),
     goStyle: command.goStyle,
   });
   const problems = [...selected.problems, ...scanned.problems];
   const read = (table: FlagTable) => readTable(table, { scanned, env, goStyle: command.goStyle, problems });
-  const common = read(everyCommandFlags);
+  const common = read(always);
   // Without a choice nothing can be missing from a choice's flags.
   const isChosen = command.selector === undefined || selected.name !== undefined;
   const own = tables.map((table) => read(isChosen ? table : withoutRequired(table)));
@@ -69,6 +84,7 @@ export function parseInvocation(
   return {
     wants: isHelp ? "help" : selected.wants ?? (common.values.printConfig === true ? "print-config" : "run"),
     format: common.values.output === "json" ? "json" : "text",
+    outputWord: String(common.values.output),
     values: own[0]!.values,
     choice: selected.name === undefined ? undefined : { name: selected.name, values: own[1]!.values },
     args: scanned.rest,

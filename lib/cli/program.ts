@@ -110,6 +110,7 @@ async function runThis(o: ProgramOptions, command: Command, args: readonly strin
       choice: invocation.choice!,
       args: invocation.args,
       output,
+      outputWord: invocation.outputWord,
       env: o.env,
       selfCommand: o.selfCommand,
       commands: () => loadCommands(o.loaders),
