@@ -46,6 +46,8 @@ func run(args []string, in io.Reader, out io.Writer) error {
 		return encoder.Encode(answer)
 	case args[0] == "cases" && len(args) == 2:
 		return printCases(args[1], encoder)
+	case args[0] == "proxy":
+		return serveProxy(args[1:], in, out)
 	case args[0] == "version":
 		return encoder.Encode(map[string]string{"version": version.Version})
 	}
