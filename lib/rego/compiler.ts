@@ -21,6 +21,7 @@ import { buildRuleTree, type PackagedRule, type RuleNode } from "./rule_tree.ts"
 import { createSafety } from "./safety.ts";
 import { createUndeclaredChecker } from "./undeclared.ts";
 import { eachTerm } from "./term_walk.ts";
+import { checkTypes, type TypeChecker } from "./types/check_types.ts";
 import type { Module } from "./ast.ts";
 import type { RegoObject, Value } from "./values.ts";
 import { Evaluation } from "./runtime.ts";
@@ -34,6 +35,7 @@ interface Warning {
 /** What queries are compiled against. */
 export interface Compiled {
   readonly program: Program;
+  readonly types: TypeChecker;
   readonly limits: Limits;
   /** Paths of rules that have a value in any case. */
   readonly defined: ReadonlySet<string>;
@@ -89,11 +91,14 @@ export function compileModules(
   context.check();
   const flat = safe.map(({ package: path, rule }) => ({ package: path, rule: flattener.rule(rule) }));
   const tree = buildRuleTree(context, packages, flat);
-  checkRecursion(context, tree);
+  const order = checkRecursion(context, tree);
+  context.check();
+  const types = checkTypes(context, tree, order);
   context.check();
   const program = createProgram({ tree, data, builtins, tracer: options.tracer, arity: context.arity });
   return {
     program,
+    types,
     limits,
     defined,
     rules: tree.nodes.flatMap(ruleInfos),

@@ -42,6 +42,8 @@ export function compileQuery(compiled: Compiled, text: string): CompiledQuery {
   const safe = createSafety(context).query(expanded);
   context.check();
   const flat = createFlattener(context).body(safe);
+  compiled.types.query(context, flat);
+  context.check();
   const g = createGenerator(program);
   const slot = g.spare();
   const emit = rowMaker(g, captured, slot);

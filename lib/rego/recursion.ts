@@ -8,25 +8,35 @@ import type { RuleNode, RuleTree } from "./rule_tree.ts";
 import { eachSubterm, eachTerm } from "./term_walk.ts";
 import { keyOf } from "./values.ts";
 
-export function checkRecursion(context: CompileContext, tree: RuleTree): void {
-  const edges = tree.nodes.map((node) => {
+/** An order of the rules in which each comes after those it needs. */
+export interface RuleOrder {
+  readonly nodes: readonly RuleNode[];
+  /** What the rules at a path may look at. */
+  readonly targets: ReadonlyMap<RuleNode, ReadonlySet<RuleNode>>;
+}
+
+export function checkRecursion(context: CompileContext, tree: RuleTree): RuleOrder {
+  const edges = new Map<RuleNode, ReadonlySet<RuleNode>>();
+  for (const node of tree.nodes) {
     const targets = new Set<RuleNode>();
     for (const rule of rulesOf(node)) ruleTargets(tree, rule, targets);
-    return targets;
-  });
+    edges.set(node, targets);
+  }
+  const nodes: RuleNode[] = [];
   const state = new Uint8Array(tree.nodes.length);
   const visit = (start: RuleNode): void => {
     // An explicit stack: a long chain of rules must not overflow ours.
     const stack: { readonly node: RuleNode; readonly rest: Iterator<RuleNode> }[] = [];
     const push = (node: RuleNode) => {
       state[node.index] = 1;
-      stack.push({ node, rest: edges[node.index]!.values() });
+      stack.push({ node, rest: edges.get(node)!.values() });
     };
     push(start);
     for (let top = stack.at(-1); top; top = stack.at(-1)) {
       const { done, value: next } = top.rest.next();
       if (done) {
         state[top.node.index] = 2;
+        nodes.push(top.node);
         stack.pop();
       } else if (state[next.index] === 1) {
         const from = stack.findIndex(({ node }) => node === next);
@@ -37,6 +47,7 @@ export function checkRecursion(context: CompileContext, tree: RuleTree): void {
     }
   };
   for (const node of tree.nodes) if (state[node.index] === 0) visit(node);
+  return { nodes, targets: edges };
 }
 
 function rulesOf(node: RuleNode): Rule[] {

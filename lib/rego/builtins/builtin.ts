@@ -2,15 +2,45 @@
 /** What a builtin function of the Rego evaluator is, what it is handed, and how it fails. */
 
 import type { Limits } from "../limits.ts";
-import type { Value } from "../values.ts";
+import type { Key, Value } from "../values.ts";
 
-/** The type of an argument or a result, as the type checker of a policy sees it. */
-export type Type =
-  | { readonly kind: "any" | "null" | "boolean" | "number" | "string" }
-  | { readonly kind: "array"; readonly of?: Type; readonly items?: readonly Type[] }
-  | { readonly kind: "set"; readonly of: Type }
-  | { readonly kind: "object"; readonly key: Type; readonly value: Type }
-  | { readonly kind: "or"; readonly of: readonly Type[] };
+/** The type of an argument or a result, as the type checker of a policy sees it; undefined where it is not known. */
+export type Type = SimpleType | ArrayType | SetType | ObjectType | OrType;
+
+export interface SimpleType {
+  readonly kind: "any" | "null" | "boolean" | "number" | "string";
+}
+
+/** First `items`, then any number of `rest`, if there is one. */
+export interface ArrayType {
+  readonly kind: "array";
+  readonly items: readonly (Type | undefined)[];
+  readonly rest: Type | undefined;
+}
+
+export interface SetType {
+  readonly kind: "set";
+  /** Undefined for the empty set, too. */
+  readonly of: Type | undefined;
+}
+
+/** `members` are those with a known key; `rest` is what others may be there. */
+export interface ObjectType {
+  readonly kind: "object";
+  readonly members: ReadonlyMap<Key, MemberType>;
+  readonly rest: { readonly key: Type | undefined; readonly value: Type | undefined } | undefined;
+}
+
+export interface MemberType {
+  readonly key: Value;
+  readonly value: Type | undefined;
+}
+
+/** One of several types, none of which is `any` or again one of several. */
+export interface OrType {
+  readonly kind: "or";
+  readonly of: readonly Type[];
+}
 
 export const anyType: Type = { kind: "any" };
 export const nullType: Type = { kind: "null" };
@@ -20,25 +50,31 @@ export const stringType: Type = { kind: "string" };
 
 /** An array of any length whose elements are `of`. */
 export function arrayType(of: Type = anyType): Type {
-  return { kind: "array", of };
+  return { kind: "array", items: [], rest: of };
 }
 
 /** An array with exactly these elements. */
 export function tupleType(...items: Type[]): Type {
-  return { kind: "array", items };
+  return { kind: "array", items, rest: undefined };
 }
 
 export function setType(of: Type = anyType): Type {
   return { kind: "set", of };
 }
 
-export function objectType(key: Type = anyType, value: Type = anyType): Type {
-  return { kind: "object", key, value };
+/** `members` have these names, others keys and values of these types. */
+export function objectType(
+  key: Type = anyType,
+  value: Type = anyType,
+  members: Readonly<Record<string, Type>> = {},
+): Type {
+  const known = Object.entries(members).map(([name, type]) => [name, { key: name, value: type }] as const);
+  return { kind: "object", members: new Map(known), rest: { key, value } };
 }
 
 /** Any one of several types. */
 export function orType(...of: Type[]): Type {
-  return { kind: "or", of };
+  return { kind: "or", of: of.flatMap((type) => type.kind === "or" ? type.of : [type]) };
 }
 
 /** What most arguments that are collections take: an array or a set of `of`. */

@@ -11,7 +11,6 @@ import {
   family,
   objectType,
   operandError,
-  orType,
   stringType,
 } from "./builtin.ts";
 import { goJson, type Indentation } from "./json_text.ts";
@@ -27,7 +26,10 @@ export const json = family(
   },
   {
     name: "json.marshal_with_options",
-    args: [anyType, objectType(stringType, orType(stringType, booleanType))],
+    args: [
+      anyType,
+      objectType(stringType, anyType, { indent: stringType, prefix: stringType, pretty: booleanType }),
+    ],
     result: stringType,
     call(context, args) {
       const pretty = indentationOperand(args);

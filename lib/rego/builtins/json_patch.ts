@@ -12,14 +12,14 @@ import {
   typeName,
   type Value,
 } from "../values.ts";
-import { anyType, arrayType, type BuiltinContext, builtinError, family, objectType } from "./builtin.ts";
+import { anyType, arrayType, type BuiltinContext, builtinError, family, objectType, stringType } from "./builtin.ts";
 import { pathSegments } from "./json_paths.ts";
 import { arrayOperand, int64Of, reserveElements } from "./operands.ts";
 import { valueText } from "./value_text.ts";
 
 export const jsonPatch = family({
   name: "json.patch",
-  args: [anyType, arrayType(objectType())],
+  args: [anyType, arrayType(objectType(anyType, anyType, { op: stringType, path: anyType }))],
   result: anyType,
   call(context, args) {
     let document = args[0] as Value | undefined;

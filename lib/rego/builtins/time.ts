@@ -130,7 +130,7 @@ export const times = family(
   {
     name: "time.diff",
     args: [MOMENT, MOMENT],
-    result: arrayType(numberType),
+    result: tupleType(numberType, numberType, numberType, numberType, numberType, numberType),
     call(context, args) {
       const a = momentOperand(context, args, 1);
       const b = momentOperand(context, args, 2);
