@@ -18,10 +18,15 @@ export interface CertificateFiles {
   readonly client: Credentials;
 }
 
-export async function layCertificates(dir: string, keyType: KeyType): Promise<CertificateFiles> {
+/** Makes a set of certificates for `names` in `dir`. */
+export async function layCertificates(
+  dir: string,
+  keyType: KeyType,
+  names: readonly string[] = ["podvm-server"],
+): Promise<CertificateFiles> {
   await Deno.mkdir(dir, { recursive: true });
   const files = await createCertificateSet({
-    names: parseAlternativeNames(["podvm-server"]),
+    names: parseAlternativeNames(names),
     subject: [],
     keyType,
     days: 1,

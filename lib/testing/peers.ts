@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { PeerctlError } from "../errors.ts";
 
 /** A program that a test needs beside Deno. */
-export type PeerTool = "go" | "cargo" | "openssl" | "ssh" | "zsh" | "fish";
+export type PeerTool = "go" | "cargo" | "openssl" | "ssh" | "zsh" | "fish" | "nginx";
 
 /** What to tell someone who does not have it. */
 const INSTALL_HINTS: Record<PeerTool, string> = {
@@ -17,12 +17,14 @@ const INSTALL_HINTS: Record<PeerTool, string> = {
   ssh: "install the Debian packages openssh-client and openssh-server",
   zsh: "install the Debian package zsh",
   fish: "install the Debian package fish",
+  nginx: "install the Debian package nginx-light and put /usr/sbin on PATH",
 };
 
 /** Where the Go module and the Rust package lie, and where the Go programs are put (not committed). */
 const GO_DIR = new URL("../../testdata/peers/go", import.meta.url).pathname;
 const KUBELET_DIR = new URL("../../testdata/peers/kubelet", import.meta.url).pathname;
 const OPA_DIR = new URL("../../testdata/peers/opa", import.meta.url).pathname;
+const VERIFY_DIR = new URL("../../testdata/peers/goverify", import.meta.url).pathname;
 const BIN_DIR = new URL("../../testdata/peers/bin", import.meta.url).pathname;
 
 const RUST_DIR = new URL("../../testdata/peers/rust", import.meta.url).pathname;
@@ -92,12 +94,21 @@ export async function opaPeer(): Promise<string> {
 }
 
 /**
- * Returns the path of a program of testdata/peers/kubelet: the kubelet stand-in, or the client on client-go.
+ * Returns the path of a program of testdata/peers/kubelet: the kubelet stand-in, the client on client-go, or the load.
  *
  * @throws {PeerctlError} kind "config" without Go or when the build fails.
  */
-export async function kubeletPeer(name: "kubelet" | "client"): Promise<string> {
+export async function kubeletPeer(name: "kubelet" | "client" | "load"): Promise<string> {
   return join(await goBuild(peerPath("go"), KUBELET_DIR, "./cmd/..."), name);
+}
+
+/**
+ * Returns the path of the program of testdata/peers/goverify, which verifies certificates with Go's crypto/x509.
+ *
+ * @throws {PeerctlError} kind "config" without Go or when the build fails.
+ */
+export async function goVerifyPeer(): Promise<string> {
+  return join(await goBuild(peerPath("go"), VERIFY_DIR, "."), "goverify");
 }
 
 /**
