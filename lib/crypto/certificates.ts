@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Issues X.509 certificates. Reach this file by `import()`, as all certificates*.ts: @peculiar/x509 takes 130 ms to load. */
 
-// The polyfill comes first: @peculiar/x509 refuses to load without it.
-import "reflect-metadata";
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -17,7 +15,7 @@ import {
   SubjectKeyIdentifierExtension,
   X509Certificate,
   X509CertificateGenerator,
-} from "@peculiar/x509";
+} from "./certificates_x509.ts";
 import { createPrivateKey } from "node:crypto";
 import { PeerctlError } from "../errors.ts";
 import {

@@ -152,7 +152,7 @@ function shownContents(facts: ReturnType<typeof readExtensions>) {
 }
 
 async function inspectRequest(der: Uint8Array<ArrayBuffer>, name: string): Promise<InspectedRequest> {
-  const { Pkcs10CertificateRequest } = await import("@peculiar/x509");
+  const { Pkcs10CertificateRequest } = await import("./certificates_x509.ts");
   let request: InstanceType<typeof Pkcs10CertificateRequest>;
   try {
     request = new Pkcs10CertificateRequest(der);

@@ -3,7 +3,7 @@
 
 import { AsnParser } from "@peculiar/asn1-schema";
 import { Extension } from "@peculiar/asn1-x509";
-import { Pkcs10CertificateRequest } from "@peculiar/x509";
+import { Pkcs10CertificateRequest } from "./certificates_x509.ts";
 import { createPublicKey } from "node:crypto";
 import { PeerctlError } from "../errors.ts";
 import { readExtensions } from "./certificates_extensions.ts";

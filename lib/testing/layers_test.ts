@@ -51,11 +51,13 @@ Deno.test("layers: forbidden() knows a step up, a command inside a command, and 
   assert.match(forbidden("cmd/caa.ts", "cmd/relay.ts")!, /only main\.ts/);
   assert.match(forbidden("lib/net/a.ts", "lib/testing/b.ts")!, /only tests/);
   assert.match(forbidden("lib/net/a.ts", "lib/net/b_test.ts")!, /only tests/);
+  assert.equal(forbidden("lib/build/a.ts", "lib/cli/b.ts"), undefined);
+  assert.match(forbidden("cmd/caa.ts", "lib/build/a.ts")!, /only build tools/);
   assert.match(forbidden("lib/attic/a.ts", "lib/net/b.ts")!, /not in the plan/);
 });
 
 Deno.test("layers: every folder of lib/ is a room of the house", async () => {
-  const known = [...ROOMS, "cli", "daemon", "testing"];
+  const known = [...ROOMS, "cli", "daemon", "build", "testing"];
   for await (const entry of Deno.readDir(new URL("lib/", ROOT))) {
     if (entry.isDirectory) assert.ok(known.includes(entry.name), `lib/${entry.name} is not in the plan of the house`);
   }
@@ -67,6 +69,9 @@ function forbidden(from: string, to: string): string | undefined {
   if (isTest) return undefined;
   const edge = `${from} imports ${to}:`;
   if (/(_test|_bench)\.ts$/.test(to) || to.startsWith("lib/testing/")) return `${edge} only tests may`;
+  // Tools of a developer: they may use what they need, and nothing of the product needs them.
+  if (from.startsWith("lib/build/")) return undefined;
+  if (to.startsWith("lib/build/")) return `${edge} only build tools may`;
   if (to === "deno.json" || from === "main.ts") return undefined;
   // A command may have files of its own beside it, as caa.ts has caa_flags.ts.
   if (to.startsWith("cmd/") && commandOf(from) !== commandOf(to)) return `${edge} only main.ts may`;

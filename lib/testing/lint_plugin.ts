@@ -7,7 +7,9 @@ const MAX_LINES = 400;
 const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** Where the process's own streams, arguments and environment may be touched. */
-const PROCESS_ROOMS = /^(main\.ts|cmd\/|lib\/cli\/|lib\/daemon\/)/;
+const PROCESS_ROOMS = /^(main\.ts|cmd\/|lib\/cli\/|lib\/daemon\/|lib\/build\/)/;
+/** Build tools print; help.ts keeps cac from it. */
+const PRINTING = /^lib\/(cli\/help\.ts|build\/)/;
 
 /** Files that are never part of the product. */
 const TEST_FILES = /(^lib\/testing\/|^testdata\/|_test\.ts$|_bench\.ts$)/;
@@ -21,8 +23,7 @@ const plugin: Deno.lint.Plugin = {
       return "Only main.ts ends the process: return an exit code, or throw, so that what is open gets closed";
     }),
     "no-console": memberRule((object, _property, path) => {
-      // help.ts keeps cac from printing.
-      if (object !== "console" || path === "lib/cli/help.ts" || TEST_FILES.test(path)) return undefined;
+      if (object !== "console" || PRINTING.test(path) || TEST_FILES.test(path)) return undefined;
       return "Results go through Output, events through the log: a room never prints";
     }),
     "no-process-state": memberRule((object, property, path) => {

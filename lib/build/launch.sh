@@ -1,0 +1,17 @@
+# The user's variables for Deno and Node are not for peerctl: they would change what it trusts, loads and prints.
+old_ifs=$IFS
+IFS='
+'
+set -f
+for line in $(export -p); do
+  case $line in
+  'export DENO_'* | 'declare -x DENO_'*)
+    name=${line#*DENO_}
+    unset "DENO_${name%%[!A-Za-z0-9_]*}"
+    ;;
+  esac
+done
+set +f
+IFS=$old_ifs
+unset @NODE_VARIABLES@
+export DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Finds the Deno executable that a built peerctl runs on, and says how it is started. */
+
+import { PeerctlError } from "../errors.ts";
+import { runCommand } from "./run_command.ts";
+
+/** The Deno that peerctl is built with, tested with and shipped with. */
+export const DENO_VERSION = "2.9.6";
+
+/** V8 flags of every built peerctl. */
+export const V8_FLAGS: readonly string[] = [];
+
+/**
+ * How a built peerctl starts Deno. The program is complete: nothing is looked for on the network, and no configuration,
+ * lock file or package that happens to lie in a folder above it counts. No code cache: it would be code that nobody checks.
+ */
+export const RUN_FLAGS: readonly string[] = [
+  "--allow-all",
+  "--quiet",
+  "--no-prompt",
+  "--no-config",
+  "--no-lock",
+  "--no-remote",
+  "--no-npm",
+  "--cached-only",
+  "--no-code-cache",
+  ...(V8_FLAGS.length === 0 ? [] : [`--v8-flags=${V8_FLAGS.join(",")}`]),
+];
+
+export const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"] as const;
+export type Target = typeof TARGETS[number];
+
+/** The npm package with the executable, and its machine number in an ELF header (System V ABI, e_machine). */
+const RUNTIMES: Readonly<Record<Target, { readonly npmPackage: string; readonly elfMachine: number }>> = {
+  "x86_64-unknown-linux-gnu": { npmPackage: "@deno/linux-x64-glibc", elfMachine: 62 },
+  "aarch64-unknown-linux-gnu": { npmPackage: "@deno/linux-arm64-glibc", elfMachine: 183 },
+};
+
+/** How long a download of the executable may take, in milliseconds: it has 40 MB. */
+const DOWNLOAD_MS = 10 * 60_000;
+
+/** @throws {PeerctlError} kind "usage" for any other name. */
+export function parseTarget(name: string): Target {
+  const target = TARGETS.find((each) => each === name);
+  if (target !== undefined) return target;
+  throw new PeerctlError("usage", `Cannot build for "${name}": it is not one of ${TARGETS.join(", ")}`);
+}
+
+/** True when this machine runs programs of `target` itself. */
+export function runsHere(target: Target): boolean {
+  return Deno.build.target === target;
+}
+
+/** @throws {PeerctlError} kind "config" when this is another Deno than the one to ship. */
+export function requireDenoVersion(): void {
+  if (Deno.version.deno === DENO_VERSION) return;
+  throw new PeerctlError("config", `Cannot build with Deno ${Deno.version.deno}: peerctl ships Deno ${DENO_VERSION}`, {
+    hint: `npx --yes deno@${DENO_VERSION} task compile`,
+  });
+}
+
+/** Reads the Deno executable of `target`: the one that runs, or for another architecture the one that npm has. */
+export async function readRuntime(target: Target): Promise<Uint8Array<ArrayBuffer>> {
+  requireDenoVersion();
+  const bytes = await Deno.readFile(runsHere(target) ? Deno.execPath() : await downloadRuntime(target));
+  requireElf(bytes, target, "the Deno executable");
+  return bytes;
+}
+
+/** @throws {PeerctlError} kind "state" when `bytes` is no program for `target`. */
+export function requireElf(bytes: Uint8Array, target: Target, what: string): void {
+  const isElf = bytes.byteLength > 20 && bytes[0] === 0x7f && String.fromCharCode(...bytes.subarray(1, 4)) === "ELF";
+  if (isElf && bytes[18]! + bytes[19]! * 256 === RUNTIMES[target].elfMachine) return;
+  throw new PeerctlError("state", `Cannot use ${what}: it is no program for ${target}`);
+}
+
+/** Lets Deno, as a client of npm, put the package into its cache; Deno checks it against the registry's integrity. */
+async function downloadRuntime(target: Target): Promise<string> {
+  const { npmPackage } = RUNTIMES[target];
+  const specifier = `npm:${npmPackage}@${DENO_VERSION}`;
+  const dir = await Deno.makeTempDir({ prefix: "peerctl-runtime-" });
+  try {
+    // An entry of its own, so that neither deno.json nor deno.lock of peerctl follow.
+    await Deno.writeTextFile(`${dir}/entry.js`, `import.meta.resolve("${specifier}");\n`);
+    await runCommand(Deno.execPath(), ["cache", "--quiet", "--no-config", "--no-lock", specifier], {
+      cwd: dir,
+      timeoutMs: DOWNLOAD_MS,
+    });
+    const info = JSON.parse(
+      await runCommand(Deno.execPath(), ["info", "--json"], { cwd: dir, timeoutMs: DOWNLOAD_MS }),
+    ) as { readonly npmCache: string };
+    const packages = `${info.npmCache}`;
+    for (const registry of Deno.readDirSync(packages)) {
+      const path = `${packages}/${registry.name}/${npmPackage}/${DENO_VERSION}/deno`;
+      if (await Deno.stat(path).then((stat) => stat.isFile, () => false)) return path;
+    }
+    throw new PeerctlError("state", `it is not below "${packages}"`);
+  } catch (cause) {
+    throw new PeerctlError("peer", `Cannot get Deno ${DENO_VERSION} for ${target} from npm`, {
+      hint: `a registry with ${npmPackage} must be reachable`,
+      cause,
+    });
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
