@@ -15,6 +15,7 @@ export const loaders: CommandLoaders = {
   relay: () => import("./cmd/relay.ts"),
   apf,
   "agent-protocol-forwarder": apf,
+  "kubelet-proxy": () => import("./cmd/kubelet_proxy.ts"),
   certgen: () => import("./cmd/certgen.ts"),
   policy: () => import("./cmd/policy.ts"),
   demo: () => import("./cmd/demo.ts"),

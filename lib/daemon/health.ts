@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Answers the probes of a kubelet or a person: /startup, /healthz and /readyz, in JSON. */
+/** Answers the probes of a kubelet or a person: /startup, /healthz and /readyz, in JSON; and /metrics, where there are some. */
 
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -22,6 +22,8 @@ export interface HealthOptions {
   readonly port: number;
   startup(): Promise<Check>;
   ready(): Promise<DetailedCheck>;
+  /** The text that Prometheus reads at /metrics; without it there is no such path. */
+  metrics?(): string;
   readonly log: Logger;
 }
 
@@ -48,10 +50,20 @@ export async function startHealth(o: HealthOptions): Promise<Health> {
   const server = createServer((request, response) => {
     const path = request.url?.split("?")[0] ?? "";
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    if (route === undefined) return answer(response, 404, { ok: false, reason: "no such path" });
+    const metrics = path === "/metrics" ? o.metrics : undefined;
+    if (route === undefined && metrics === undefined) {
+      return answer(response, 404, { ok: false, reason: "no such path" });
+    }
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("allow", "GET, HEAD");
       return answer(response, 405, { ok: false, reason: "only GET and HEAD" });
+    }
+    if (route === undefined) {
+      response.writeHead(200, {
+        "content-type": "text/plain; version=0.0.4; charset=utf-8",
+        "cache-control": "no-store",
+      });
+      return void response.end(metrics?.());
     }
     settled(route.check).then((check) => {
       if (!check.ok) o.log.debug("Probe not passed", { path, reason: check.reason });

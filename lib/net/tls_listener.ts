@@ -27,6 +27,8 @@ export interface ListenTlsOptions {
   readonly profile: TlsProfile;
   /** True: a client must show a certificate that is in `credentials.ca` or issued by one of it. */
   readonly requireClientCert: boolean;
+  /** What this side speaks above TLS, best first; without it none is negotiated. */
+  readonly alpnProtocols?: readonly string[] | undefined;
   /** Called only for connections that passed every check. */
   onConnection(socket: tls.TLSSocket): void;
   readonly log: Logger;
@@ -64,6 +66,7 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
     ...serverContext(o.credentials, profile, requireClientCert),
     requestCert: requireClientCert,
     rejectUnauthorized: requireClientCert,
+    ...(o.alpnProtocols !== undefined && { ALPNProtocols: [...o.alpnProtocols] }),
     // Never reached, for ours comes first: the runtime's own only reports and leaves the connection open (measured).
     handshakeTimeout: 2 * handshakeTimeoutMs,
   });

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Writes one JSON line for each decision, behind the requests' backs, to a file that is rotated by size. */
+
+import type { Logger } from "@logtape/logtape";
+import { PeerctlError } from "../errors.ts";
+
+/** Most that may wait to be written, in bytes: at a hundred thousand lines a disk has been away for a while. */
+const MAX_QUEUED_BYTES = 16 << 20;
+
+/** Longest path in a line, in UTF-16 units. */
+const MAX_PATH = 2_000;
+
+/** Shortest time between two complaints, in milliseconds. */
+const COMPLAINT_INTERVAL_MS = 10_000;
+
+/** Nothing of a request but this is written: no query, for it has commands in it, no header and no body. */
+export interface AuditEntry {
+  /** When the request came. */
+  readonly time: Date;
+  readonly requestId: string;
+  readonly user: string;
+  readonly groups: readonly string[];
+  readonly remote: string;
+  readonly method: string;
+  readonly action: string;
+  /** As it came, without the query. */
+  readonly path: string;
+  readonly decision: "allow" | "deny" | "refuse" | "error";
+  /** What decided. */
+  readonly rule: string;
+  readonly upgrade: string;
+  /** Sent to the client; 101 for a stream, 0 when it went away before. */
+  readonly status: number;
+  /** Until the last byte, in milliseconds. */
+  readonly durationMs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface AuditLog {
+  write(entry: AuditEntry): void;
+  /** Lines that could not be kept. */
+  readonly lost: number;
+  /** Opens the file anew, for whoever has moved it away. */
+  reopen(): void;
+  /** Writes what is waiting and closes. */
+  close(): Promise<void>;
+}
+
+export interface AuditOptions {
+  readonly path: string;
+  /** Size at which the file is put aside, in bytes. */
+  readonly maxBytes: number;
+  /** How many are kept beside it: path.1 is the youngest. */
+  readonly keep: number;
+  readonly log: Logger;
+}
+
+/**
+ * Opens (or goes on with) the file, mode 0600.
+ *
+ * @throws {PeerctlError} kind "config" when it cannot be opened.
+ */
+export async function openAuditLog({ path, maxBytes, keep, log }: AuditOptions): Promise<AuditLog> {
+  let file: Deno.FsFile | undefined = await open(path).catch((cause) => {
+    throw new PeerctlError("config", `Cannot open audit log "${path}"`, { cause });
+  });
+  let size = (await file.stat()).size;
+  let queue: string[] = [];
+  let queued = 0;
+  let lost = 0;
+  let complainedAt = -Infinity;
+  let mustReopen = false;
+  let writing: Promise<void> | undefined;
+
+  function complain(message: string, error?: unknown): void {
+    if (performance.now() - complainedAt < COMPLAINT_INTERVAL_MS) return;
+    complainedAt = performance.now();
+    log.error(message, { path, lost, ...(error !== undefined && { error }) });
+  }
+
+  async function rotate(): Promise<void> {
+    file?.close();
+    file = undefined;
+    for (let i = keep - 1; i >= 1; i--) await Deno.rename(`${path}.${i}`, `${path}.${i + 1}`).catch(ignoreMissing);
+    if (keep > 0) await Deno.rename(path, `${path}.1`).catch(ignoreMissing);
+    else await Deno.truncate(path);
+  }
+
+  async function writeLines(lines: readonly string[]): Promise<void> {
+    const bytes = new TextEncoder().encode(lines.join(""));
+    if (mustReopen) {
+      mustReopen = false;
+      file?.close();
+      file = undefined;
+    }
+    if (file !== undefined && size > 0 && size + bytes.byteLength > maxBytes) await rotate();
+    if (file === undefined) {
+      file = await open(path);
+      size = (await file.stat()).size;
+    }
+    for (let at = 0; at < bytes.byteLength;) at += await file.write(bytes.subarray(at));
+    size += bytes.byteLength;
+  }
+
+  async function drain(): Promise<void> {
+    while (queue.length > 0) {
+      const lines = queue;
+      queue = [];
+      queued = 0;
+      try {
+        // Never more than a file holds in one go.
+        for (let i = 0; i < lines.length; i += LINES_AT_ONCE) await writeLines(lines.slice(i, i + LINES_AT_ONCE));
+      } catch (error) {
+        lost += lines.length;
+        file?.close();
+        file = undefined;
+        complain("Decisions are missing in the audit log: it cannot be written", error);
+      }
+    }
+    writing = undefined;
+  }
+
+  return {
+    get lost() {
+      return lost;
+    },
+    write(entry) {
+      if (queued > MAX_QUEUED_BYTES) {
+        lost++;
+        complain("Decisions are missing in the audit log: it is written too slowly");
+        return;
+      }
+      const line = lineOf(entry);
+      queued += line.length;
+      queue.push(line);
+      // In a later turn, so that a burst of requests is one write.
+      writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(drain);
+    },
+    reopen() {
+      mustReopen = true;
+    },
+    async close() {
+      while (writing !== undefined) await writing;
+      file?.close();
+      file = undefined;
+    },
+  };
+}
+
+/** Lines written in one go: about 64 KiB. */
+const LINES_AT_ONCE = 200;
+
+function open(path: string): Promise<Deno.FsFile> {
+  return Deno.open(path, { append: true, create: true, mode: 0o600 });
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
+function lineOf(entry: AuditEntry): string {
+  const { time, requestId, path, durationMs, bytesIn, bytesOut, ...rest } = entry;
+  return `${
+    JSON.stringify({
+      time: time.toISOString(),
+      request_id: requestId,
+      ...rest,
+      path: path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}…` : path,
+      duration_ms: Math.round(durationMs * 1000) / 1000,
+      bytes_in: bytesIn,
+      bytes_out: bytesOut,
+    })
+  }\n`;
+}

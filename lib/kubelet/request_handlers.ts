@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What happens to one request, in order: caller, reading, judging, forwarding, and the line in the audit log. */
+
+import type { Logger } from "@logtape/logtape";
+import type * as http from "node:http";
+import type { TLSSocket } from "node:tls";
+import { type Answer, sendAnswer, sendAnswerRaw } from "./answers.ts";
+import type { AuditEntry, AuditLog } from "./audit.ts";
+import { type AllowedCallers, isAllowed } from "./callers.ts";
+import type { ClientConnection } from "./client_connections.ts";
+import type { Judge, Verdict } from "./decision.ts";
+import { type Failure, forward } from "./forward.ts";
+import { headerValue, type RawHeaders } from "./forwarded_headers.ts";
+import { type Body, readFraming } from "./framing.ts";
+import type { HttpHandlers, IncomingRequest } from "./http_servers.ts";
+import { UPGRADE_ACTIONS } from "./kubelet_routes.ts";
+import type { Metrics } from "./metrics.ts";
+import { Refusal } from "./refusal.ts";
+import { readFacts, type RequestFacts } from "./request_facts.ts";
+import type { Timeouts } from "./timeouts.ts";
+import { forwardUpgrade } from "./upgrade.ts";
+import { readUpgrade } from "./upgrade_headers.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** How long a kubelet may take to begin the answer of what takes long by its nature, in milliseconds: its own limit. */
+const LONG_ANSWER_MS = 4 * 3_600_000;
+
+export interface RequestHandlersOptions {
+  readonly allowed: AllowedCallers;
+  readonly judge: Judge;
+  readonly upstream: Upstream;
+  readonly timeouts: Timeouts;
+  readonly audit: AuditLog | undefined;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+export interface RequestHandlers extends HttpHandlers<ClientConnection> {
+  counts(): { requestsUnderWay: number; streams: number };
+  /** Resolves when nothing is under way. */
+  whenIdle(): Promise<void>;
+}
+
+/** A request that has been read and judged. */
+interface Judged {
+  readonly facts: RequestFacts;
+  readonly body: Body;
+  readonly verdict: Verdict;
+}
+
+/** What is written down of a request, whatever becomes of it. */
+type Outcome = Pick<AuditEntry, "decision" | "rule" | "status" | "bytesIn" | "bytesOut"> & {
+  readonly facts?: RequestFacts | undefined;
+};
+
+export function createRequestHandlers(o: RequestHandlersOptions): RequestHandlers {
+  const { log, metrics, timeouts } = o;
+  const ids = createRequestIds();
+  let requestsUnderWay = 0, streams = 0;
+  const waiting = new Set<() => void>();
+
+  /** Begins the life of one request; what it returns ends it, once. */
+  function open(request: IncomingRequest | undefined, connection: ClientConnection) {
+    const id = ids();
+    const time = new Date();
+    const since = performance.now();
+    requestsUnderWay++;
+    connection.begin();
+    return {
+      id,
+      end(outcome: Outcome) {
+        const { facts } = outcome;
+        const entry: AuditEntry = {
+          time,
+          requestId: id,
+          user: connection.caller?.name ?? "",
+          groups: connection.caller?.groups ?? [],
+          remote: connection.remote,
+          method: request?.method ?? "",
+          action: facts?.action ?? "other",
+          path: facts?.rawPath ?? pathOf(request?.url),
+          decision: outcome.decision,
+          rule: outcome.rule,
+          upgrade: facts?.upgrade ?? "none",
+          status: outcome.status,
+          durationMs: performance.now() - since,
+          bytesIn: outcome.bytesIn,
+          bytesOut: outcome.bytesOut,
+        };
+        metrics.done(entry);
+        o.audit?.write(entry);
+        connection.end();
+        if (--requestsUnderWay > 0) return;
+        for (const resolve of waiting) resolve();
+        waiting.clear();
+      },
+    };
+  }
+
+  /** @throws {Refusal} for whoever may not speak, and for what cannot be read in one way only. */
+  function judge(request: IncomingRequest, rawHeaders: RawHeaders, connection: ClientConnection): Judged {
+    const { caller, remote } = connection;
+    if (caller === undefined) throw new Refusal(403, "the client certificate does not name a user");
+    if (caller.notAfter < Date.now()) throw new Refusal(403, "the client certificate has expired");
+    if (!isAllowed(caller, o.allowed)) throw new Refusal(403, "this user may not speak to the kubelet");
+    const isHttp2 = "stream" in request;
+    const method = request.method ?? "";
+    const body = readFraming({ httpVersion: request.httpVersion, isHttp2, method, rawHeaders });
+    const upgrade = readUpgrade(headerValue(rawHeaders, "connection"), headerValue(rawHeaders, "upgrade"));
+    const contentType = headerValue(rawHeaders, "content-type");
+    const facts = readFacts({ method, target: request.url ?? "", contentType, upgrade, caller, remote });
+    if (upgrade !== "none" && !UPGRADE_ACTIONS.has(facts.action)) {
+      throw new Refusal(400, "this path has no stream to upgrade to");
+    }
+    if (upgrade !== "none" && body.kind !== "none") throw new Refusal(400, "an upgrade must not have a body");
+    const since = performance.now();
+    const verdict = o.judge(facts);
+    metrics.decided(performance.now() - since);
+    return { facts, body, verdict };
+  }
+
+  /** What to answer for everything but a verdict to allow; undefined for that one. */
+  function objection(
+    judged: Judged | Refusal,
+    id: string,
+  ): { answer: Omit<Answer, "requestId">; outcome: Outcome } | undefined {
+    const none = { bytesIn: 0, bytesOut: 0 };
+    if (judged instanceof Refusal) {
+      const { status, message } = judged;
+      const prefix = status === 403 ? "Forbidden" : "Not forwarded";
+      return {
+        answer: { status, message: `${prefix}: ${message}`, closes: true },
+        outcome: { decision: "refuse", rule: message, status, ...none },
+      };
+    }
+    const { verdict, facts } = judged;
+    if (verdict.allowed) return undefined;
+    const { status, rule } = verdict;
+    if (status === 403) {
+      return {
+        answer: { status, message: `Denied by policy: ${verdict.reason}` },
+        outcome: { decision: "deny", rule, status, facts, ...none },
+      };
+    }
+    log.error("The policy could not judge a request, which is denied", { requestId: id, rule, error: verdict.error });
+    return {
+      answer: { status, message: "Denied by policy: the policy could not judge this request" },
+      outcome: { decision: "error", rule, status, facts, ...none },
+    };
+  }
+
+  function attempt(request: IncomingRequest, raw: RawHeaders, connection: ClientConnection): Judged | Refusal {
+    try {
+      return judge(request, raw, connection);
+    } catch (error) {
+      if (error instanceof Refusal) return error;
+      // Nothing here is meant to throw; what does must not let anything through.
+      log.error("A request could not be read, which is denied", { error });
+      return new Refusal(500, "the request could not be read");
+    }
+  }
+
+  function failed({ kind, error }: Failure, id: string): { status: number; message: string } {
+    metrics.upstreamFailed(kind);
+    log.warn("The kubelet did not answer a request", { requestId: id, kind, error });
+    return kind === "timeout"
+      ? { status: 504, message: "The kubelet did not answer in time" }
+      : { status: 502, message: "The kubelet cannot be reached" };
+  }
+
+  return {
+    counts: () => ({ requestsUnderWay, streams }),
+    whenIdle: () => requestsUnderWay === 0 ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve)),
+
+    onBadRequest(connection, reason) {
+      open(undefined, connection).end({ decision: "refuse", rule: reason, status: 400, bytesIn: 0, bytesOut: 0 });
+    },
+
+    onRequest(request, response, connection, expectsContinue) {
+      const { id, end } = open(request, connection);
+      const rawHeaders = request.rawHeaders;
+      const accept = headerValue(rawHeaders, "accept");
+      const judged = attempt(request, rawHeaders, connection);
+      const objected = objection(judged, id);
+      response.on("error", () => {});
+      request.on("error", () => {});
+      if (objected !== undefined) {
+        const closes = objected.answer.closes === true || connection.isEnding || expectsContinue;
+        if (closes && !("stream" in response)) {
+          // Nothing of the body is waited for, and nothing behind it looked at.
+          response.once("finish", () => connection.socket.destroySoon());
+        }
+        const bytesOut = sendAnswer(response, { ...objected.answer, requestId: id, accept, closes });
+        return end({ ...objected.outcome, bytesOut });
+      }
+      const { facts, body, verdict } = judged as Judged;
+      if (expectsContinue) response.writeContinue();
+      forward({
+        request,
+        response,
+        rawHeaders,
+        method: facts.method,
+        target: request.url!,
+        body,
+        upstream: o.upstream,
+        responseTimeoutMs: answerMs(facts, timeouts),
+        closes: connection.isEnding,
+      }).then(({ failure, ...sent }) => {
+        const allowed = { decision: "allow", rule: verdict.rule, facts } as const;
+        if (failure === undefined) return end({ ...allowed, ...sent });
+        const { status, message } = failed(failure, id);
+        if (!failure.isUnanswered) return end({ ...allowed, ...sent });
+        const bytesOut = sendAnswer(response, { status, message, requestId: id, accept, closes: body.kind !== "none" });
+        end({ ...allowed, ...sent, status, bytesOut });
+      });
+    },
+
+    onUpgrade(request, socket, head, connection) {
+      const { id, end } = open(request, connection);
+      const accept = headerValue(request.rawHeaders, "accept");
+      const judged = attempt(request, request.rawHeaders, connection);
+      const objected = objection(judged, id);
+      if (objected !== undefined) {
+        const bytesOut = sendAnswerRaw(socket, { ...objected.answer, requestId: id, accept });
+        return end({ ...objected.outcome, bytesOut });
+      }
+      const { facts, verdict } = judged as Judged;
+      let isOpen = false;
+      openStream(request, socket, head, {
+        onOpen() {
+          isOpen = true;
+          streams++;
+          log.info("Stream opened", {
+            requestId: id,
+            user: facts.user.name,
+            action: facts.action,
+            path: facts.rawPath,
+          });
+        },
+      }).then(({ failure, ...sent }) => {
+        if (isOpen) streams--;
+        const allowed = { decision: "allow", rule: verdict.rule, facts } as const;
+        if (failure === undefined) return end({ ...allowed, ...sent });
+        const { status, message } = failed(failure, id);
+        const bytesOut = sendAnswerRaw(socket, { status, message, requestId: id, accept });
+        end({ ...allowed, ...sent, status, bytesOut });
+      });
+    },
+  };
+
+  function openStream(
+    request: http.IncomingMessage,
+    client: TLSSocket,
+    head: Uint8Array,
+    { onOpen }: { onOpen(): void },
+  ) {
+    return forwardUpgrade({
+      client,
+      head,
+      method: request.method!,
+      target: request.url!,
+      rawHeaders: request.rawHeaders,
+      upstream: o.upstream,
+      responseTimeoutMs: timeouts.responseMs,
+      idleMs: timeouts.streamIdleMs,
+      onOpen,
+    });
+  }
+}
+
+/** Kubelets send no header of a log before its first line, and of run and checkpoint before they are done. */
+function answerMs({ action, subresource, query }: RequestFacts, { responseMs }: Timeouts): number {
+  // Any other value is true to a kubelet.
+  const follows = action === "logs" && !["false", "0"].includes(query.get("follow")?.[0]?.toLowerCase() ?? "false");
+  const isLong = follows || action === "run" || subresource === "checkpoint";
+  return isLong ? Math.max(LONG_ANSWER_MS, responseMs) : responseMs;
+}
+
+/** The path of a target that was refused, for the audit log; what is no path may hold anything. */
+function pathOf(target: string | undefined): string {
+  return target?.startsWith("/") ? target.split("?", 1)[0]! : "";
+}
+
+/** Unique for this process and, by its random part, among several. */
+function createRequestIds(): () => string {
+  const prefix = crypto.randomUUID().slice(0, 8);
+  let count = 0;
+  return () => `${prefix}-${(++count).toString(36)}`;
+}
