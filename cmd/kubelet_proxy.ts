@@ -50,7 +50,7 @@ policy are read again when they change, or on SIGHUP; bad ones are logged and th
     },
     {
       text: "Print a policy that comes with peerctl, to begin with",
-      command: "kubelet-proxy policies read-only > policy.rego",
+      command: "kubelet-proxy policies read-only",
     },
   ],
   async run({ values, env }) {
