@@ -46,6 +46,9 @@ export function createFlattener(context: CompileContext): Flattener {
     return deep(term, of, before);
   }
 
+  /** In a rule `a == b` becomes `a = b`, as in OPA: with an undefined side it fails, but stops nothing before it. */
+  let isRule = true;
+
   function flatten(body: Body): Body {
     return body.flatMap((expr) => {
       const before: Expr[] = [];
@@ -54,7 +57,8 @@ export function createFlattener(context: CompileContext): Flattener {
         case "term":
           return finish(before, { ...expr, what: { ...what, term: shallow(what.term, expr, before) } });
         case "call": {
-          const operator = operatorOf(expr, what.operator);
+          const isEqual = isRule && what.operator.join() === "equal" && what.args.length === 2;
+          const operator = isEqual ? ["eq"] : what.operator;
           const step = operator[0] === "eq" && operator.length === 1 ? shallow : deep;
           const args = what.args.map((arg) => step(arg, expr, before));
           return finish(before, { ...expr, what: { ...what, operator, args } });
@@ -73,14 +77,6 @@ export function createFlattener(context: CompileContext): Flattener {
     });
   }
 
-  /**
-   * In `not input.a == 1` an undefined side makes the comparison fail and the `not` hold: its references are not taken
-   * out, as they are for any other builtin. Nothing in it is unbound, so that an equation is the same as a comparison.
-   */
-  function operatorOf({ negated }: Expr, operator: readonly string[]): readonly string[] {
-    return negated && operator.length === 1 && operator[0] === "equal" ? ["eq"] : operator;
-  }
-
   /** Evaluated after `expr` was made, which is what filled `before`. */
   function finish(before: readonly Expr[], expr: Expr): Expr[] {
     return [...before, expr];
@@ -90,6 +86,12 @@ export function createFlattener(context: CompileContext): Flattener {
     return { ...rule, body: flatten(rule.body), otherwise: rule.otherwise && flattener.rule(rule.otherwise) };
   }
 
-  const flattener: Flattener = { rule, body: flatten };
+  const flattener: Flattener = {
+    rule,
+    body(body) {
+      isRule = false;
+      return flatten(body);
+    },
+  };
   return flattener;
 }

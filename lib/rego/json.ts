@@ -3,7 +3,7 @@
 
 import { DEFAULT_LIMITS, RegoLimitError } from "./limits.ts";
 import { BigNumber, formatNumber, fromDouble, isNumber, parseNumber } from "./numbers.ts";
-import { isArray, type Key, keyOf, RegoObject, RegoSet, type Value } from "./values.ts";
+import { compareStrings, isArray, type Key, keyOf, RegoObject, RegoSet, type Value } from "./values.ts";
 
 /** Text that may hold a number which a double would not give back: many digits, a fraction, an exponent, -0. */
 const DELICATE_NUMBER = /[0-9]{16}|[0-9][.eE]|-0/;
@@ -114,14 +114,16 @@ export function toJson(value: Value): unknown {
   return record;
 }
 
-/** JSON text with exact numbers, keys in OPA's order; `indent` spaces a level, none by default. */
+/** JSON text with exact numbers, keys sorted; `indent` spaces a level, none by default. */
 export function formatJson(value: Value, indent = 0): string {
   return format(value, indent, "\n");
 }
 
 function format(value: Value, indent: number, newline: string): string {
   if (isNumber(value)) return formatNumber(value);
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  // A byte that is not UTF-8 stands as a lone surrogate: JSON has no place for it.
+  if (typeof value === "string") return JSON.stringify(value.toWellFormed());
+  if (typeof value !== "object" || value === null) return String(value);
   const deeper = indent === 0 ? "" : newline + " ".repeat(indent);
   const close = indent === 0 ? "" : newline;
   if (isArray(value) || value instanceof RegoSet) {
@@ -131,14 +133,64 @@ function format(value: Value, indent: number, newline: string): string {
   }
   if (value.size === 0) return "{}";
   const colon = indent === 0 ? ":" : ": ";
-  const members: string[] = [];
-  for (const [key, member] of value.entries()) {
-    members.push(deeper + JSON.stringify(jsonKey(key)) + colon + format(member, indent, deeper));
-  }
+  const members = sortedMembers(value).map(([key, member]) =>
+    deeper + JSON.stringify(key.toWellFormed()) + colon + format(member, indent, deeper)
+  );
   return "{" + members.join(",") + close + "}";
 }
 
-/** JSON has string keys only: any other key is written as its JSON text. */
+/** The members by their JSON keys, in the order of the keys' bytes; of keys that become equal the last stays. */
+export function sortedMembers(object: RegoObject): readonly (readonly [string, Value])[] {
+  const members: (readonly [string, Value])[] = [];
+  let plain = true;
+  for (const [key, value] of object.entries()) {
+    plain &&= typeof key === "string";
+    members.push([jsonKey(key), value]);
+  }
+  if (plain) return members;
+  return [...new Map(members)].sort((a, b) => compareStrings(a[0], b[0]));
+}
+
+/** JSON has string keys only: any other key is written as its JSON text, in Go's form. */
 export function jsonKey(key: Value): string {
-  return typeof key === "string" ? key : formatJson(key);
+  if (typeof key === "string") return key;
+  const parts: string[] = [];
+  writeGoJson(key, (text) => parts.push(text));
+  return parts.join("");
+}
+
+/** Writes JSON on one line as Go's encoding/json does: HTML characters escaped, keys sorted. */
+export function writeGoJson(value: Value, write: (text: string) => void): void {
+  if (typeof value === "string") return write(goJsonString(value));
+  if (isNumber(value)) return write(formatNumber(value));
+  if (value === null || typeof value === "boolean") return write(String(value));
+  const isList = isArray(value) || value instanceof RegoSet;
+  write(isList ? "[" : "{");
+  let first = true;
+  for (const item of isArray(value) ? value : value instanceof RegoSet ? value.values() : sortedMembers(value)) {
+    if (!first) write(",");
+    first = false;
+    if (isList) writeGoJson(item as Value, write);
+    else {
+      const [key, member] = item as readonly [string, Value];
+      write(`${goJsonString(key)}:`);
+      writeGoJson(member, write);
+    }
+  }
+  write(isList ? "]" : "}");
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "<": "\\u003c",
+  ">": "\\u003e",
+  "&": "\\u0026",
+  "\u2028": "\\u2028",
+  "\u2029": "\\u2029",
+};
+
+/** A JSON string with the characters escaped that Go escapes; a byte that is not UTF-8 becomes `\ufffd`. */
+export function goJsonString(text: string): string {
+  const formed = text.isWellFormed() ? text : text.replace(/\p{Surrogate}/gu, "\uE000\uFFFD");
+  const json = JSON.stringify(formed).replace(/[<>&\u2028\u2029]/g, (character) => ESCAPES[character] as string);
+  return formed === text ? json : json.replaceAll("\uE000\uFFFD", "\\ufffd");
 }

@@ -105,6 +105,14 @@ export function tokenize(file: string, text: string, limits: Limits): Tokens {
     } else push("partEnd", end + 1, value);
   };
 
+  for (const [character, name] of [["\ufeff", "byte-order mark"], ["\0", "null character"]] as const) {
+    const found = text.indexOf(character, 1);
+    if (found < 0) continue;
+    line = text.slice(0, found).split("\n").length;
+    lineStart = text.lastIndexOf("\n", found) + 1;
+    fail(`illegal ${name}`, found);
+  }
+
   for (;;) {
     SPACE.lastIndex = at;
     if (SPACE.test(text)) {

@@ -6,7 +6,7 @@
  * has only to look at what stands after an expression that can fail with an error: anything else is as quick to try.
  */
 
-import type { Body, Expr, Rule, Term } from "./ast.ts";
+import type { Expr, Rule, Term } from "./ast.ts";
 import { constantOf } from "./codegen.ts";
 import { baseMember, type Look, member } from "./lookup.ts";
 import type { Program } from "./program.ts";
@@ -31,7 +31,7 @@ interface Demand {
 export function guardRule(program: Program, rule: Rule): Guard | undefined {
   const first = rule.body.findIndex(canFail);
   if (first < 0) return undefined;
-  const demands = rule.body.slice(first).flatMap((expr) => demandOf(program, expr, rule.body));
+  const demands = rule.body.slice(first).flatMap((expr) => demandOf(program, expr));
   if (demands.length === 0) return undefined;
   return (scope) => demands.every((demand) => isMet(scope, demand));
 }
@@ -49,7 +49,7 @@ function canFail(expr: Expr): boolean {
   const { what } = expr;
   if (expr.withs.length > 0) return true;
   if (what.kind !== "term" && what.kind !== "call") return true;
-  if (what.kind === "call" && what.operator[0] !== "eq" && what.operator[0] !== "equal") return true;
+  if (what.kind === "call" && what.operator[0] !== "eq") return true;
   let fails = false;
   eachTerm(expr, (term) =>
     eachSubterm(term, (part) => {
@@ -60,33 +60,19 @@ function canFail(expr: Expr): boolean {
   return fails;
 }
 
-function demandOf(program: Program, expr: Expr, body: Body): Demand[] {
+function demandOf(program: Program, expr: Expr): Demand[] {
   const { what } = expr;
   if (expr.negated || expr.withs.length > 0) return [];
   if (what.kind === "term") return refDemand(program, what.term, undefined);
-  if (what.kind !== "call" || what.args.length !== 2) return [];
+  if (what.kind !== "call" || what.args.length !== 2 || what.operator[0] !== "eq") return [];
   const [a, b] = what.args as [Term, Term];
-  if (what.operator[0] === "eq") return [...eqDemand(program, a, b), ...eqDemand(program, b, a)];
-  if (what.operator[0] !== "equal") return [];
-  // A comparison holds variables that stand for references: equated by the compiler.
-  return [...standsFor(program, a, b, body), ...standsFor(program, b, a, body)];
+  return [...eqDemand(program, a, b), ...eqDemand(program, b, a)];
 }
 
 function eqDemand(program: Program, ref: Term, other: Term): Demand[] {
   if (other.kind !== "var" && other.kind !== "scalar" && other.kind !== "array") return [];
   const length = other.kind === "array" ? other.items.length : undefined;
   return refDemand(program, ref, constantOf(other)).map((demand) => ({ ...demand, length }));
-}
-
-function standsFor(program: Program, variable: Term, other: Term, body: Body): Demand[] {
-  const constant = constantOf(other);
-  if (variable.kind !== "var" || constant === undefined) return [];
-  for (const { what, negated, withs } of body) {
-    if (negated || withs.length > 0 || what.kind !== "call" || what.operator[0] !== "eq") continue;
-    const [left, right] = what.args as [Term, Term];
-    if (left.kind === "var" && left.name === variable.name) return refDemand(program, right, constant);
-  }
-  return [];
 }
 
 /** Of a constant reference into the input or into base documents. */

@@ -84,10 +84,9 @@ function demandsOf(rule: Rule): Demands {
   };
   for (const { what, negated, withs } of rule.body) {
     if (what.kind !== "call" || negated || withs.length > 0 || what.args.length !== 2) continue;
-    const name = what.operator.join(".");
-    if (name !== "eq" && name !== "equal") continue;
+    if (what.operator.join(".") !== "eq") continue;
     const [a, b] = what.args as [Term, Term];
-    if (name === "eq" && a.kind === "var" && !subjects.has(a.name)) {
+    if (a.kind === "var" && !subjects.has(a.name)) {
       const subject = subjectOf(b);
       if (subject) subjects.set(a.name, subject);
     }

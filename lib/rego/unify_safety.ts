@@ -51,7 +51,7 @@ export function unifiedVars(safe: ReadonlySet<string>, a: Term, b: Term): Set<st
           markUnknown(y.name, x.name);
         }
       } else if (y.kind === "array" || y.kind === "object") composite(x.name, y);
-      else if (y.kind !== "ref" || isRefSafe(y, safe)) markSafe(x.name);
+      else if (isKnown(y)) markSafe(x.name);
       return;
     }
     const xIsPattern = x.kind === "array" || x.kind === "object";
@@ -68,8 +68,14 @@ export function unifiedVars(safe: ReadonlySet<string>, a: Term, b: Term): Set<st
     else if (yIsPattern && !xIsPattern) opposite(y, x);
   }
 
+  /** Of a reference, what it begins with; of a call that is not taken apart yet, its arguments. */
+  function isKnown(term: Term): boolean {
+    if (term.kind === "ref") return isRefSafe(term, safe);
+    return term.kind !== "call" || termVars(term, new Set(), { skipClosures: true }).isSubsetOf(safe);
+  }
+
   function opposite(pattern: Term, other: Term): void {
-    if (other.kind === "ref" && isRefSafe(other, safe)) markAll(pattern);
+    if ((other.kind === "ref" || other.kind === "call") && isKnown(other)) markAll(pattern);
     if (other.kind === "comprehension") {
       const fits = other.of === pattern.kind || (pattern.kind === "array" && other.of !== "set");
       if (fits || pattern.kind === "array") markAll(pattern);

@@ -23,6 +23,17 @@ export interface ProgramOptions {
 export function createProgram(options: ProgramOptions): Program {
   const { tree } = options;
   const nodes: NodeProgram[] = [];
+  const sorted = new Map<RuleNode, readonly RuleNode[]>();
+
+  /** In OPA's order, which decides whose error is the first. */
+  function childrenOf(node: RuleNode): readonly RuleNode[] {
+    let children = sorted.get(node);
+    if (children === undefined) {
+      children = childKeys(node).map((key) => node.children.get(keyOf(key)) as RuleNode);
+      sorted.set(node, children);
+    }
+    return children;
+  }
 
   function nodeValue(scope: Scope, node: RuleNode): Value | undefined {
     if (scope.shadowed !== undefined && isShadowed(scope.shadowed, node)) return baseAt(scope, node);
@@ -41,7 +52,7 @@ export function createProgram(options: ProgramOptions): Program {
   function leaves(scope: Scope, node: RuleNode): Value {
     scope.evaluation.charge(1 + node.children.size);
     const builder = new ObjectBuilder();
-    for (const child of node.children.values()) {
+    for (const child of childrenOf(node)) {
       const value = child.kind === undefined ? leaves(scope, child) : nodeValue(scope, child);
       if (value !== undefined) builder.set(child.path.at(-1) as Value, value);
     }

@@ -37,15 +37,14 @@ export const nets = family(
     name: "net.cidr_contains",
     args: [stringType, stringType],
     result: booleanType,
-    call: (_context, args) => cidrContains(stringOperand(args, 1), stringOperand(args, 2)),
+    call: (_context, args) => cidrContains(args[0] as Value, args[1] as Value),
   },
   {
     name: "net.cidr_intersects",
     args: [stringType, stringType],
     result: booleanType,
     call(_context, args) {
-      const a = networkOf(stringOperand(args, 1));
-      const b = networkOf(stringOperand(args, 2));
+      const [a, b] = [networkOf(stringOperand(args, 1)), networkOf(stringOperand(args, 2))];
       return contains(a, b.address) || contains(b, a.address);
     },
   },
@@ -63,16 +62,13 @@ export const nets = family(
     args: [MATCHED, MATCHED],
     result: setType(tupleType(anyType, anyType)),
     call(context, args) {
-      const outer = candidates(1, args[0] as Value);
-      const inner = candidates(2, args[1] as Value);
       const matches = new SetBuilder();
-      for (const [network, index] of outer) {
-        context.charge(inner.length);
-        for (const [address, position] of inner) {
-          if (cidrContains(network, address)) {
-            matches.add([index, position]);
-            if (matches.size % 1024 === 0) reserveElements(context, matches.size);
-          }
+      for (const [network, index] of candidates(1, args[0] as Value)) {
+        for (const [address, position] of candidates(2, args[1] as Value)) {
+          context.charge(1);
+          if (!cidrContains(network, address)) continue;
+          matches.add([index, position]);
+          if (matches.size % 1024 === 0) reserveElements(context, matches.size);
         }
       }
       return matches.build();
@@ -118,27 +114,29 @@ function networkOf(text: string): IpNetwork {
   return network;
 }
 
-function cidrContains(outer: string, inner: string): boolean {
-  const network = networkOf(outer);
-  const address = parseIp(inner);
+/** As OPA, which reads the first operand before it looks at the second. */
+function cidrContains(outer: Value, inner: Value): boolean {
+  const network = networkOf(stringOperand([outer], 1));
+  const text = stringOperand([inner], 1);
+  const address = parseIp(text);
   if (address) return contains(network, address);
-  const other = parseNetwork(inner);
+  const other = parseNetwork(text);
   if (other) return containsNetwork(network, other);
-  throw builtinError(`not a valid textual representation of an IP address or CIDR: ${inner.slice(0, 100)}`);
+  throw builtinError(`not a valid textual representation of an IP address or CIDR: ${text.slice(0, 100)}`);
 }
 
 /** What an operand of cidr_contains_matches offers: each network or address with what names it in the result. */
-function candidates(position: number, operand: Value): readonly (readonly [string, Value])[] {
-  if (typeof operand === "string") return [[operand, operand]];
-  const text = (value: Value): string => {
-    const first = isArray(value) ? value[0] : value;
-    if (typeof first === "string") return first;
+function* candidates(position: number, operand: Value): Generator<readonly [Value, Value], undefined> {
+  const first = (value: Value): Value => {
+    const text = isArray(value) ? value[0] : value;
+    if (typeof value === "string" || (isArray(value) && text !== undefined)) return text as Value;
     throw builtinError(`operand ${position}: element must be string or non-empty array`);
   };
-  if (isArray(operand)) return operand.map((value, index) => [text(value), index]);
-  if (operand instanceof RegoSet) return operand.values().map((value) => [text(value), value]);
-  if (operand instanceof RegoObject) return [...operand.entries()].map(([key, value]) => [text(value), key]);
-  return [];
+  if (typeof operand === "string") yield [operand, operand];
+  else if (isArray(operand)) { for (const [index, value] of operand.entries()) yield [first(value), index]; }
+  else if (operand instanceof RegoSet) { for (const value of operand.values()) yield [first(value), value]; }
+  else if (operand instanceof RegoObject) { for (const [key, value] of operand.entries()) yield [first(value), key]; }
+  return undefined;
 }
 
 /** Addresses from `first` to `last` as 128-bit numbers; `text` is the network they were written as. */

@@ -4,7 +4,7 @@
 import { RegoLimitError } from "../limits.ts";
 import { BigNumber, isInteger, isNumber, type RegoNumber, toBigInt } from "../numbers.ts";
 import { isArray, RegoObject, RegoSet, typeName, type Value } from "../values.ts";
-import { type BuiltinContext, operandError, type RegoBuiltinError } from "./builtin.ts";
+import { type BuiltinContext, operandError, RegoBuiltinError } from "./builtin.ts";
 
 /** What went wrong when operand `position` (from 1) should have been one of `expected`. */
 export function typeError(position: number, got: Value, ...expected: string[]): RegoBuiltinError {
@@ -47,6 +47,17 @@ export function setOperand(args: readonly Value[], position: number): RegoSet {
   const value = args[position - 1] as Value;
   if (!(value instanceof RegoSet)) throw typeError(position, value, "set");
   return value;
+}
+
+/** What every `is_valid` answers: whether reading ends without an error of the builtin, whatever the operand is. */
+export function succeeds(read: () => unknown): boolean {
+  try {
+    read();
+    return true;
+  } catch (error) {
+    if (error instanceof RegoBuiltinError) return false;
+    throw error;
+  }
 }
 
 /** The elements of an array or a set operand, in order. */

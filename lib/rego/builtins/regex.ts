@@ -10,10 +10,9 @@ import {
   builtinError,
   family,
   numberType,
-  RegoBuiltinError,
   stringType,
 } from "./builtin.ts";
-import { intOperand, reserveElements, reserveText, stringOperand } from "./operands.ts";
+import { intOperand, reserveElements, reserveText, stringOperand, succeeds } from "./operands.ts";
 import {
   compilePattern,
   groupText,
@@ -31,17 +30,7 @@ export const regexes = family(
     name: "regex.is_valid",
     args: [stringType],
     result: booleanType,
-    call(context, args) {
-      const text = args[0] as Value;
-      if (typeof text !== "string") return false;
-      try {
-        compilePattern(context, text);
-        return true;
-      } catch (error) {
-        if (error instanceof RegoBuiltinError) return false;
-        throw error;
-      }
-    },
+    call: (context, args) => succeeds(() => compilePattern(context, stringOperand(args, 1))),
   },
   {
     name: "regex.match",
@@ -76,9 +65,9 @@ export const regexes = family(
     args: [stringType, stringType, numberType],
     result: arrayType(stringType),
     call(context, args) {
-      const [pattern, text] = patternAndText(context, args);
+      const [pattern, text, limit] = patternTextAndLimit(context, args);
       const found: string[] = [];
-      for (const match of matches(context, pattern, text, intOperand(args, 3))) {
+      for (const match of matches(context, pattern, text, limit)) {
         append(context, found, groupText(text, match, 0));
       }
       return found;
@@ -89,9 +78,9 @@ export const regexes = family(
     args: [stringType, stringType, numberType],
     result: arrayType(arrayType(stringType)),
     call(context, args) {
-      const [pattern, text] = patternAndText(context, args);
+      const [pattern, text, limit] = patternTextAndLimit(context, args);
       const found: string[][] = [];
-      for (const match of matches(context, pattern, text, intOperand(args, 3))) {
+      for (const match of matches(context, pattern, text, limit)) {
         context.charge(match.length);
         append(context, found, Array.from({ length: match.length / 2 }, (_, group) => groupText(text, match, group)));
       }
@@ -103,9 +92,12 @@ export const regexes = family(
     args: [stringType, stringType, stringType],
     result: stringType,
     call(context, args) {
-      const text = stringOperand(args, 1);
-      const pattern = compilePattern(context, stringOperand(args, 2));
-      return replaceAll(context, pattern, text, stringOperand(args, 3));
+      const [text, pattern, replacement] = [1, 2, 3].map((position) => stringOperand(args, position)) as [
+        string,
+        string,
+        string,
+      ];
+      return replaceAll(context, compilePattern(context, pattern), text, replacement);
     },
   },
   {
@@ -143,6 +135,13 @@ function patternAndText(context: BuiltinContext, args: readonly Value[]): [Patte
   return [compilePattern(context, pattern), text];
 }
 
+/** All operands are looked at before the pattern is. */
+function patternTextAndLimit(context: BuiltinContext, args: readonly Value[]): [Pattern, string, number] {
+  for (const position of [1, 2]) stringOperand(args, position);
+  const limit = intOperand(args, 3);
+  return [...patternAndText(context, args), limit];
+}
+
 function append<T>(context: BuiltinContext, list: T[], item: T): void {
   list.push(item);
   if (list.length > context.limits.maxElements) reserveElements(context, list.length);
@@ -150,7 +149,6 @@ function append<T>(context: BuiltinContext, list: T[], item: T): void {
 
 function replaceAll(context: BuiltinContext, pattern: Pattern, text: string, replacement: string): string {
   const template = parseTemplate(replacement);
-  const names = pattern.re.namedGroups() as Readonly<Record<string, number>>;
   const parts: string[] = [];
   let length = 0;
   const write = (part: string) => {
@@ -162,7 +160,7 @@ function replaceAll(context: BuiltinContext, pattern: Pattern, text: string, rep
     for (const part of template) {
       if (typeof part === "string") write(part);
       else {
-        const group = typeof part.group === "number" ? part.group : names[part.group];
+        const group = typeof part.group === "number" ? part.group : pattern.group(part.group, match);
         if (group !== undefined) write(groupText(text, match, group));
       }
     }

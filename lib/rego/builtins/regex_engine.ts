@@ -18,6 +18,8 @@ const WORK_PER_STEP = 64;
 export interface Pattern {
   readonly re: RE2JS;
   readonly size: number;
+  /** The group of a name: of several the first that took part in the match. */
+  group(name: string, match: Match): number | undefined;
 }
 
 /**
@@ -34,8 +36,17 @@ export function compilePattern(context: BuiltinContext, text: string): Pattern {
   chargeText(context, text.length * WORK_PER_STEP);
   let pattern: Pattern;
   try {
-    const re = RE2JS.compile(text);
-    pattern = { re, size: re.programSize() };
+    const { unique, names } = uniqueNames(text);
+    const re = RE2JS.compile(unique);
+    const groups = re.namedGroups() as Readonly<Record<string, number>>;
+    pattern = {
+      re,
+      size: re.programSize(),
+      group(name, match) {
+        const numbers = (names.get(name) ?? []).flatMap((each) => groups[each] ?? []);
+        return numbers.find((number) => (match[number * 2] ?? -1) >= 0);
+      },
+    };
   } catch (error) {
     throw builtinError(error instanceof Error ? error.message.slice(0, 200) : "error parsing regexp");
   }
@@ -43,6 +54,26 @@ export function compilePattern(context: BuiltinContext, text: string): Pattern {
   if (compiled.size >= CACHED_PATTERNS) compiled.delete(compiled.keys().next().value as string);
   compiled.set(text, pattern);
   return pattern;
+}
+
+/** A part of a pattern that may hold what looks like the beginning of a group, or such a beginning. */
+const GROUP_OR_LITERAL =
+  /\\Q[\s\S]*?(?:\\E|$)|\\[\s\S]|\[\^?\]?(?:\[:\^?\w*:\]|\\[\s\S]|[^\]\\])*\]|\(\?P?<([A-Za-z0-9_]+)>/g;
+
+/** Go lets groups have the same name, the engine does not: each gets a name of its own. */
+function uniqueNames(text: string): { unique: string; names: ReadonlyMap<string, readonly string[]> } {
+  const names = new Map<string, string[]>();
+  const unique = text.replace(GROUP_OR_LITERAL, (part: string, name: string | undefined) => {
+    if (name === undefined) return part;
+    const known = names.get(name) ?? [];
+    names.set(name, known);
+    let own = name;
+    while (known.length > 0 && text.includes(own)) own += "_";
+    if (known.length > 0) own += "_".repeat(known.length);
+    known.push(own);
+    return `(?P<${own}>`;
+  });
+  return { unique, names };
 }
 
 /** True when the pattern is found anywhere in `text`. */

@@ -24,11 +24,11 @@ import {
   type BuiltinContext,
   builtinError,
   family,
-  RegoBuiltinError,
+  type RegoBuiltinError,
   stringType,
 } from "./builtin.ts";
 import { formatFloat, SHORTEST } from "./go_float.ts";
-import { chargeText, reserveElements, stringOperand } from "./operands.ts";
+import { chargeText, reserveElements, stringOperand, succeeds } from "./operands.ts";
 import { fromBytes } from "./text.ts";
 import { goYaml } from "./yaml_text.ts";
 import { resolveScalar } from "./yaml_scalar.ts";
@@ -50,17 +50,7 @@ export const yaml = family(
     name: "yaml.is_valid",
     args: [stringType],
     result: booleanType,
-    call(context, args) {
-      const text = args[0] as Value;
-      if (typeof text !== "string") return false;
-      try {
-        readYaml(context, text);
-        return true;
-      } catch (error) {
-        if (error instanceof RegoBuiltinError) return false;
-        throw error;
-      }
-    },
+    call: (context, args) => succeeds(() => readYaml(context, stringOperand(args, 1))),
   },
 );
 
@@ -71,10 +61,15 @@ const PARSE_COST = 32;
 export function readYaml(context: BuiltinContext, text: string): Value {
   chargeText(context, text.length * PARSE_COST);
   checkNesting(text, context.limits.maxNesting);
+  if (!text.isWellFormed()) throw builtinError("yaml: invalid UTF-8");
   const documents = parseAllDocuments(text, { schema: "failsafe", uniqueKeys: false, logLevel: "silent" });
-  if (!Array.isArray(documents) || documents.length === 0) return null;
+  if ("empty" in documents) {
+    if (documents.errors.length > 0 || documents.warnings.some(isDirective)) throw unknownDirective();
+    return null;
+  }
   for (const document of documents) {
     const [error] = document.errors;
+    if (document.warnings.some(isDirective)) throw unknownDirective();
     if (document.directives.yaml.explicit && document.directives.yaml.version !== "1.1") {
       throw builtinError("yaml: found incompatible YAML document");
     }
@@ -83,8 +78,17 @@ export function readYaml(context: BuiltinContext, text: string): Value {
   const document = documents[0] as Document.Parsed;
   const { contents } = document;
   if (contents === null) return null;
-  const shared = { context, document, aliased: new Map(), work: { steps: 0 } };
+  const shared = { context, document, text, aliased: new Map(), work: { steps: 0 } };
   return convert({ ...shared, room: context.limits.maxNesting }, contents);
+}
+
+/** go-yaml stops at a directive other than %YAML and %TAG; the parser only warns of it. */
+function isDirective({ message }: { readonly message: string }): boolean {
+  return message.startsWith("Unknown directive");
+}
+
+function unknownDirective(): RegoBuiltinError {
+  return builtinError("yaml: found unknown directive name");
 }
 
 /** Refuses what would nest flow collections, or block ones by indentation, too deeply for a recursive parser. */
@@ -107,6 +111,7 @@ function tooDeep(maxNesting: number): RegoLimitError {
 interface Reading {
   readonly context: BuiltinContext;
   readonly document: Document.Parsed;
+  readonly text: string;
   /** Levels that may still follow. */
   readonly room: number;
   /** The nodes that aliases stand for: undefined while one is being read, then its value and the steps it took. */
@@ -125,8 +130,16 @@ function convert(reading: Reading, node: Node | ParsedNode | null | undefined): 
     return node.items.map((item) => convert(deeper, item as Node | null));
   }
   if (isMap(node)) return convertMap(deeper, node);
-  if (isScalar(node)) return scalarValue(node);
-  return null;
+  if (!isScalar(node)) return null;
+  if (node.type === "QUOTE_DOUBLE" && node.range) checkEscapes(reading.text.slice(node.range[0], node.range[1]));
+  return scalarValue(node);
+}
+
+/** go-yaml takes no halves of surrogate pairs. */
+function checkEscapes(quoted: string): void {
+  if (/(?:^|[^\\])(?:\\\\)*\\(?:u|U0000)[dD][89a-fA-F]/.test(quoted)) {
+    throw builtinError("yaml: found invalid Unicode character escape code");
+  }
 }
 
 function spend({ context, work }: Reading, steps: number): void {

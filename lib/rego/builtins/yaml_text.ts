@@ -5,7 +5,7 @@ import { isNumber, numberKey, type RegoNumber, toBigInt, toDouble } from "../num
 import { isArray, RegoSet, type Value } from "../values.ts";
 import { type BuiltinContext, builtinError } from "./builtin.ts";
 import { formatFloat, SHORTEST } from "./go_float.ts";
-import { sortedMembers } from "./json_text.ts";
+import { sortedMembers } from "../json.ts";
 import { reserveText } from "./operands.ts";
 import { readsAsString } from "./yaml_scalar.ts";
 
@@ -108,7 +108,7 @@ function singleAllowed(text: string): boolean {
 }
 
 function literalAllowed(text: string): boolean {
-  return isPrintable(text) && !/ (?:\n|$)/.test(text) && !/[\u2028\u2029\u0085]/.test(text);
+  return isPrintable(text.replaceAll("\t", "")) && !/ (?:\n|$)/.test(text) && !/[\u2028\u2029\u0085]/.test(text);
 }
 
 function literal(text: string, indent: string): string {

@@ -3,8 +3,8 @@
 
 import { parseJson } from "../../rego/json.ts";
 import { RegoError, RegoLimitError } from "../../rego/limits.ts";
-import { compile } from "../../rego/policy.ts";
-import type { RegoObject } from "../../rego/values.ts";
+import { compile, type Policy } from "../../rego/policy.ts";
+import type { RegoObject, Value } from "../../rego/values.ts";
 import { UNSUPPORTED_CODE } from "./judge.ts";
 import type { OpaAnswer, OpaProcess } from "./opa_process.ts";
 import { typedOf, typedText, type TypedValue } from "./typed_value.ts";
@@ -14,6 +14,8 @@ export interface Question {
   readonly policy: string;
   readonly data: string;
   readonly input: string | undefined;
+  /** Rego text in place of `input`. */
+  readonly inputTerm?: string;
   readonly query: string;
   readonly strict: boolean;
 }
@@ -69,11 +71,17 @@ function replyOf(answer: OpaAnswer): Reply {
 }
 
 export function askRegoQuestion(question: Question): Reply {
-  try {
-    const policy = compile([{ path: FILE, text: question.policy }], parseJson(question.data) as RegoObject, {
+  const load = () =>
+    compile([{ path: FILE, text: question.policy }], parseJson(question.data) as RegoObject, {
       strictBuiltinErrors: question.strict,
     });
-    const rows = policy.evaluate(question.query, question.input === undefined ? undefined : parseJson(question.input));
+  return askPolicy(load, question.query, () => question.input === undefined ? undefined : parseJson(question.input));
+}
+
+/** Asks a policy that `load` gives. */
+export function askPolicy(load: () => Policy, query: string, input: () => Value | undefined): Reply {
+  try {
+    const rows = load().evaluate(query, input());
     const typed = rows.map(({ bindings }) =>
       Object.fromEntries([...bindings].map(([name, value]) => [name, typedOf(value)]))
     );

@@ -44,7 +44,11 @@ export function typedOf(value: Value): TypedValue {
 /** One text for equal values; numbers by value, members in the order they stand in. */
 export function typedText(value: TypedValue): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  if ("n" in value) return canonicalNumber(value.n);
+  // OPA hands on what to_number("+1") read as it was written, though JSON has no such number.
+  if ("n" in value) {
+    const text = value.n.replace(/^\+/, "").replace(/^(-?)\./, "$10.").replace(/\.(?!\d)/, "");
+    return /^-?\d[\deE.+-]*$/.test(text) ? canonicalNumber(text) : `number ${text}`;
+  }
   if ("a" in value) return `[${value.a.map(typedText).join()}]`;
   if ("s" in value) return `<${value.s.map(typedText).join()}>`;
   return `{${value.o.map(([key, member]) => `${typedText(key)}:${typedText(member)}`).join()}}`;
