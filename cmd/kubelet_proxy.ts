@@ -48,10 +48,6 @@ policy are read again when they change, or on SIGHUP; bad ones are logged and th
       command: "kubelet-proxy -cert tls.crt -key tls.key -client-cert client.crt -client-key client.key -ca ca.crt " +
         "-rego -rego-path policy.rego -audit-log audit.log -metrics-listen 127.0.0.1:9250",
     },
-    {
-      text: "Print a policy that comes with peerctl, to begin with",
-      command: "kubelet-proxy policies read-only",
-    },
   ],
   async run({ values, env }) {
     // Mistakes of the command line are told before there is a log.
