@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The certificates that a pod VM image is given for manual TLS: exactly three files, checked, and no other key. */
+
+import { join } from "node:path";
+import { parseAlternativeNames } from "../crypto/subject_alternative_name.ts";
+import { checkTlsPair } from "../crypto/tls_pair_check.ts";
+import { PeerctlError } from "../errors.ts";
+import { PRIVATE_FILE_MODE } from "../os/private_file.ts";
+import type { FilePiece } from "./bake_lay.ts";
+import type { RootTree } from "./bake_tree.ts";
+
+/** Where a pod VM image has them. */
+export const CERTIFICATES_DIR = "/etc/certificates";
+
+/** The name under which caa looks for every pod VM, when certificates were made beforehand. */
+const SERVER_NAME = "podvm-server";
+
+/** Flags of apf for them, as a line of /etc/default/agent-protocol-forwarder has them. */
+export const TLS_OPTIONS = [
+  `-ca-cert-file ${CERTIFICATES_DIR}/ca.crt`,
+  `-cert-file ${CERTIFICATES_DIR}/tls.crt`,
+  `-cert-key ${CERTIFICATES_DIR}/tls.key`,
+].join(" ");
+
+/** Longest file of the folder that is looked into for a key, in bytes; certificates have far less. */
+const MAX_LOOK_BYTES = 1 << 20;
+
+export interface PodVmCertificates {
+  readonly pieces: readonly FilePiece[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads ca.crt, tls.crt and tls.key of `dir`; whatever else lies there stays there.
+ *
+ * @throws {PeerctlError} kind "config" when apf could not start with them, or caa would never accept them.
+ */
+export async function readPodVmCertificates(dir: string): Promise<PodVmCertificates> {
+  const [ca, cert, key] = ["ca.crt", "tls.crt", "tls.key"].map((name) => join(dir, name)) as [string, string, string];
+  const { warnings } = await checkTlsPair({ caFile: ca, certFile: cert, keyFile: key }, {
+    role: "server",
+    names: parseAlternativeNames([SERVER_NAME]),
+  });
+  const piece = async (from: string, mode: number): Promise<FilePiece> => ({
+    kind: "file",
+    path: `${CERTIFICATES_DIR}/${from.slice(dir.length).replace(/^\/+/, "")}`,
+    mode,
+    content: await Deno.readFile(from),
+  });
+  return {
+    pieces: [await piece(ca, 0o644), await piece(cert, 0o644), await piece(key, PRIVATE_FILE_MODE)],
+    warnings,
+  };
+}
+
+/**
+ * Refuses a tree in which somebody has put another key beside the certificates: with the CA's key, whoever holds the
+ * image could pose as every pod VM and every worker node.
+ *
+ * @throws {PeerctlError} kind "config", naming them.
+ */
+export async function refuseOtherKeys(tree: RootTree): Promise<void> {
+  const dir = await tree.locate(CERTIFICATES_DIR);
+  const entries = await Array.fromAsync(Deno.readDir(dir)).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  });
+  const keys: string[] = [];
+  for (const { name, isFile } of entries) {
+    if (name !== "tls.key" && isFile && await holdsKey(join(dir, name))) keys.push(name);
+  }
+  if (keys.length === 0) return;
+  throw new PeerctlError(
+    "config",
+    `Cannot bake into "${tree.root}": ${keys.sort().join(" and ")} in its ${CERTIFICATES_DIR} ` +
+      `${keys.length > 1 ? "hold private keys" : "holds a private key"}`,
+    { hint: "a pod VM needs ca.crt, tls.crt and tls.key alone; remove what else is there" },
+  );
+}
+
+async function holdsKey(path: string): Promise<boolean> {
+  if (path.endsWith(".key")) return true;
+  if ((await Deno.stat(path)).size > MAX_LOOK_BYTES) return false;
+  return (await Deno.readTextFile(path)).includes("PRIVATE KEY-----");
+}
