@@ -39,7 +39,7 @@ export type Reply =
  * - `refused`: lib/rego does not offer something, and said so at load.
  * - `stopped`: one of them ran into a limit.
  * - `accepted`: OPA's type checker proves an expression senseless and refuses it at load; lib/rego evaluates it.
- * - `excused`: a fault of OPA: it panics (json.patch that removes the root), or see isOpaFault() in fuzz_policy.ts.
+ * - `excused`: a fault of OPA: it panics (json.patch that removes the root), or see opa_faults.ts.
  * - `different`: everything else, and always a bug.
  */
 export type Agreement = "same" | "refused" | "stopped" | "accepted" | "excused" | "different";

@@ -440,13 +440,13 @@ const ARGUMENTS: Readonly<Record<string, readonly (Make | undefined)[]>> = {
   "crypto.hmac.equal": [stringText, stringText],
 };
 
-/** Texts of the arguments for one call. */
-export function makeArguments(c: Choices, { name, args }: Builtin): string[] {
+/** Texts of the arguments for one call; `wrong` is the share of those that are just any value. */
+export function makeArguments(c: Choices, { name, args }: Builtin, wrong: number): string[] {
   const makers = ARGUMENTS[name] ??
     Object.entries(ARGUMENTS).find(([key]) => /[._]$/.test(key) && name.startsWith(key))?.[1] ?? [];
   return args.map((type, i) => {
     // Now and then anything: what is wrong has to fail as it does in OPA.
-    if (c.chance(0.06)) return value(c);
+    if (c.chance(wrong)) return value(c);
     return (makers[i] ?? ((inner) => ofType(inner, type)))(c);
   });
 }

@@ -13,6 +13,9 @@ import type { OpaProcess } from "./opa_process.ts";
 /** Calls on their way to OPA at the same time. */
 const IN_FLIGHT = 64;
 
+/** Share of arguments that may be of any type. */
+const WRONG_ARGUMENTS = 0.06;
+
 /** A call; `args` are Rego texts. */
 export interface BuiltinCall {
   readonly name: string;
@@ -47,7 +50,7 @@ function comparable(only?: string): readonly string[] {
 export function makeCall(seed: number, names: readonly string[]): BuiltinCall {
   const c = createChoices(seed);
   const name = c.pick(names);
-  return { name, args: makeArguments(c, builtins.get(name)!) };
+  return { name, args: makeArguments(c, builtins.get(name)!, WRONG_ARGUMENTS) };
 }
 
 /** The query that asks both: the arguments come as the input, so that no type checker sees them. */

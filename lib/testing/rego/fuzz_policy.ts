@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Makes random small policies with documents to ask them about, in parts that can be left out one by one. */
 
+import { makeExpression } from "./fuzz_expressions.ts";
 import { type Choices, createChoices } from "./fuzz_random.ts";
-import {
-  freshName,
-  generator,
-  type KnownRule,
-  makeTerm,
-  MEMBERS,
-  NUMBERS,
-  type Scope,
-  STRINGS,
-  type TermType,
-  withoutUnused,
-} from "./fuzz_terms.ts";
+import { type KnownRule, makeTerm, NUMBERS, type Scope, STRINGS, type TermType, withoutUnused } from "./fuzz_terms.ts";
 
 /** One `head if { body }`; an else belongs to the clause before it. */
 export interface Clause {
@@ -53,14 +43,6 @@ export function makePair(seed: number): FuzzPair {
     query: isWhole ? "data.fuzz = x" : `data.fuzz.${asked.name} = x`,
     strict: c.chance(0.1),
   };
-}
-
-/**
- * True for what OPA v1.22.0 answers wrongly, so that it is not compared: with a head whose value is a reference it takes
- * the body `not true` (or `true with input as data.undefined`) for `true`.
- */
-export function isOpaFault({ clauses }: FuzzPair): boolean {
-  return clauses.some(({ body }) => body.length === 1 && /^(?:not \(*true\)*$|\(*true\)* with )/.test(body[0]!));
 }
 
 /** The texts to give to an evaluator. */
@@ -201,64 +183,6 @@ function makeBody(c: Choices, outer: Scope): { body: string[]; scope: Scope } {
   // Rego does not care for the order of expressions.
   if (c.chance(0.05)) body.reverse();
   return { body, scope };
-}
-
-function makeExpression(c: Choices, scope: Scope): [line: string, bound: string[]] {
-  const term = (type: TermType) => makeTerm(c, scope, type, MAX_DEPTH);
-  const name = freshName(scope);
-  const next = freshName(scope, 1);
-  const kinds: (() => [string, string[]])[] = [
-    () => [term("boolean"), []],
-    () => [`${term("any")} ${c.pick(["==", "!=", "<", ">=", "="])} ${term("any")}`, []],
-    () => [`${name} := ${term("any")}`, [name]],
-    () => [`${name} = ${term("any")}`, [name]],
-    () => [`[${name}, ${next}] = ${c.chance(0.5) ? `[${term("any")}, ${term("any")}]` : "input.a"}`, [name, next]],
-    () => [`{"a": ${name}} = ${c.pick(["input.o", "data.d.p", `{"a": ${term("any")}}`])}`, [name]],
-    () => {
-      const [variables, text] = generator(c, scope, MAX_DEPTH);
-      return [text, variables];
-    },
-    () => [`some ${name}; input.${c.pick(["a", "o", "ns", "ss"])}[${name}] != ${makeTerm(c, scope, "any", 0)}`, [name]],
-    () => [`not ${term("boolean")}`, []],
-    () => [`not ${term("any")}`, []],
-    () => {
-      const inner = { ...scope, variables: [...scope.variables, name] };
-      const condition = makeTerm(c, inner, "boolean", 1);
-      const using = new RegExp(`\\b${name}\\b`).test(condition)
-        ? condition
-        : `${name} ${c.pick(["!=", "<", ">="])} ${condition}`;
-      return [`every ${name} in ${term(c.pick(["array", "object", "set"]))} { ${using} }`, []];
-    },
-    () => [`walk(${term(c.pick(["object", "array"]))}, [${name}, ${next}])`, [name, next]],
-    () => [`${name} := ${term("any")} with input.${c.pick(MEMBERS.any)} as ${term("any")}`, [name]],
-    () => [`${term("boolean")} with input as ${term("object")}`, []],
-    () => {
-      // A rule, or a builtin, replaced for one expression.
-      const replaced = scope.rules.length > 0 ? c.pick(scope.rules) : undefined;
-      if (replaced === undefined || c.chance(0.3)) {
-        return [`${name} := ${term("any")} with ${c.pick(["count", "lower", "concat"])} as ${term("any")}`, [name]];
-      }
-      if (replaced.kind === "function") {
-        return [`${name} := ${term("any")} with ${replaced.name} as ${makeTerm(c, scope, "any", 0)}`, [name]];
-      }
-      return [`${name} := ${term("any")} with data.fuzz.${replaced.name} as ${term("any")}`, [name]];
-    },
-    () => [
-      `{"a": [${name}, _], "b": ${next}} = {"a": ${c.pick(["input.a", "[1, 2]", term("array")])}, "b": ${term("any")}}`,
-      [name, next],
-    ],
-    () => {
-      const inner = { ...scope, variables: [...scope.variables, name, next] };
-      return [
-        `every ${name}, ${next} in ${term(c.pick(["array", "object"]))} { ${name} != ${
-          makeTerm(c, inner, "any", 0)
-        }; ${next} != ${makeTerm(c, inner, "any", 1)} }`,
-        [],
-      ];
-    },
-    () => [`${name} := ${term("any")} with data.d.${c.pick(MEMBERS.any)} as ${term("any")}`, [name]],
-  ];
-  return c.pick(kinds)();
 }
 
 /** A value for each of the names that terms ask for; now and then of another type. */

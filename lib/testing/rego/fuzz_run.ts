@@ -9,7 +9,8 @@ import {
   type Question,
   type Reply,
 } from "./differential.ts";
-import { type FuzzPair, isOpaFault, makePair, renderPair } from "./fuzz_policy.ts";
+import { type FuzzPair, makePair, renderPair } from "./fuzz_policy.ts";
+import { isOpaFault } from "./opa_faults.ts";
 import type { OpaProcess } from "./opa_process.ts";
 
 /** Questions on their way to OPA at the same time. */
@@ -48,7 +49,9 @@ export async function comparePair(opa: OpaProcess, pair: FuzzPair): Promise<Omit
   const asked = askOpaQuestion(opa, question);
   const ours = askRegoQuestion(question);
   const theirs = await asked;
-  return { pair, agreement: isOpaFault(pair) ? "excused" : agreement(theirs, ours), opa: theirs, ours };
+  const verdict = agreement(theirs, ours);
+  const isExcused = verdict === "different" && isOpaFault(pair, theirs, ours);
+  return { pair, agreement: isExcused ? "excused" : verdict, opa: theirs, ours };
 }
 
 /** Runs the seeds from `seed` to `seed + count - 1`. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Makes random Rego terms and bodies over names that are in scope; most have the type that is asked for. */
 
+import { builtins } from "../../rego/builtins/table.ts";
+import { makeArguments } from "./fuzz_arguments.ts";
 import type { Choices } from "./fuzz_random.ts";
 
 export type TermType = "number" | "string" | "boolean" | "array" | "set" | "object" | "any";
@@ -46,9 +48,18 @@ export const NUMBERS = [
   "-2.25",
   "9007199254740993",
   "12345678901234567890",
+  "-0.5",
+  "1e3",
+  "1e-7",
+  "123456789012345678901234567890.5",
 ] as const; // deno-fmt-ignore-line
 
-export const STRINGS = ["a", "b", "c", "", "ab", "a,b", "Zz", "é", "1", "/x/y", "x y", "%d", "10.0.0.0/8", "a.b.c"];
+export const STRINGS = ["a", "b", "c", "", "ab", "a,b", "Zz", "é", "1", "/x/y", "x y", "%d", "10.0.0.0/8", "a.b.c", "日本", "𝒳y", "\n", "<&>", "{}"];
+
+/** Those that stand in an expression like any other, and answer the same in every run. */
+const BUILTINS = [...builtins.values()].filter(({ name, nondeterministic }) =>
+  !nondeterministic && !/^(?:internal\.|trace$|io\.jwt\.|crypto\.|regex\.globs|net\.cidr_expand)/.test(name)
+);
 
 /** Builtins with the types of their operands, by the type of their result. */
 const CALLS: Readonly<Record<TermType, readonly (readonly [string, ...TermType[]])[]>> = {
@@ -261,6 +272,11 @@ function rule(c: Choices, scope: Scope, type: TermType, depth: number): string {
 }
 
 function call(c: Choices, scope: Scope, type: TermType, depth: number): string {
+  if (c.chance(0.15)) {
+    // Any builtin, with arguments from the edges.
+    const builtin = c.pick(BUILTINS);
+    return `${builtin.name}(${makeArguments(c, builtin, 0).join(", ")})`;
+  }
   const [name, ...operands] = c.pick(CALLS[type]);
   return `${name}(${operands.map((operand) => operandOf(c, scope, name, operand, depth - 1)).join(", ")})`;
 }
