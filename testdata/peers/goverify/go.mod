@@ -1,0 +1,3 @@
+module peerctl.test/goverify
+
+go 1.26
