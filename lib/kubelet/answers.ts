@@ -44,9 +44,12 @@ export function sendAnswer(response: OutgoingResponse, answer: Answer): number {
   return body.byteLength;
 }
 
-/** Sends the answer on a socket whose request asked for an upgrade, and closes it. */
+/**
+ * Sends the answer on a socket whose request asked for an upgrade, and closes it. It is always a Status: client-go reads
+ * the answer to a failed upgrade as one, in JSON or YAML, and takes a text with a colon in it for one without a message.
+ */
 export function sendAnswerRaw(socket: TLSSocket, answer: Answer): number {
-  const { type, body } = render(answer);
+  const { type, body } = render({ ...answer, accept: "application/json" });
   const head = [
     `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? "Error"}`,
     `Content-Type: ${type}`,

@@ -35,17 +35,17 @@ export interface ProxyOptions {
 }
 
 export async function startOurProxy(o: ProxyOptions): Promise<RunningProxy> {
+  await Deno.mkdir(o.dir, { recursive: true });
   const process: PeerctlProcess = startPeerctl([
     ...["kubelet-proxy", "-listen", "127.0.0.1:0", "-kubelet-url", `https://${o.kubelet}`],
     ...["-kubelet-host", SERVER_NAME, "-ca", o.server.ca, "-cert", o.server.cert, "-key", o.server.key],
     ...["-client-cert", o.client.cert, "-client-key", o.client.key, "-rego", "-rego-path", o.policy],
-    ...["-allow-user", "client", "-log-level", "warn", "-audit-log", join(o.dir, "audit.log")],
-    ...["-log-format", "json"],
+    ...["-allow-user", "podvm_client", "-audit-log", join(o.dir, "audit.log")],
   ], { env: o.env });
-  const line = await process.waitForLine(/"address":/);
+  const { host, port } = JSON.parse(await process.waitForLine(/"message":"Serving"/));
   return {
     name: "peerctl",
-    address: String(JSON.parse(line).address),
+    address: `${host}:${port}`,
     pids: [process.pid],
     async stop() {
       await process.stop();
