@@ -253,12 +253,15 @@ function generateComprehension(g: Generator, term: Term & { kind: "comprehension
   const value = generateEval(g, term.value, bound);
   if (term.of === "array") {
     return collect(() => [], (frame) => {
-      (frame.slots[slot] as Value[]).push(value(frame) as Value);
+      const count = (frame.slots[slot] as Value[]).push(value(frame) as Value);
+      frame.evaluation.checkElements(count, term.loc);
     }, (sink: Value[]) => sink);
   }
   if (term.of === "set") {
     return collect(() => new SetBuilder(), (frame) => {
-      (frame.slots[slot] as SetBuilder).add(value(frame) as Value);
+      const sink = frame.slots[slot] as SetBuilder;
+      sink.add(value(frame) as Value);
+      frame.evaluation.checkElements(sink.size, term.loc);
     }, (sink: SetBuilder) => sink.build());
   }
   const key = generateEval(g, term.key as Term, bound);
@@ -267,7 +270,9 @@ function generateComprehension(g: Generator, term: Term & { kind: "comprehension
     const k = key(frame) as Value;
     const v = value(frame) as Value;
     const known = sink.get(k);
-    if (known === undefined) sink.set(k, v);
-    else if (!equalValues(known, v)) throw conflict("object keys must be unique", term.loc);
+    if (known === undefined) {
+      sink.set(k, v);
+      frame.evaluation.checkElements(sink.size, term.loc);
+    } else if (!equalValues(known, v)) throw conflict("object keys must be unique", term.loc);
   }, (sink: ObjectBuilder) => sink.build());
 }

@@ -34,7 +34,10 @@ export function setProgram(program: Program, node: RuleNode): PartialProgram {
     const member = rule.head.member as Term;
     return generatePartial<SetBuilder>(program, node, rule, [member], (g, bound) => {
       const value = generateEval(g, member, bound);
-      return (frame, sink) => sink.add(value(frame) as Value);
+      return (frame, sink) => {
+        sink.add(value(frame) as Value);
+        frame.evaluation.checkElements(sink.size, rule.head.loc);
+      };
     });
   });
   const choose = chooseRules(node.rules.map(({ rule }) => rule), program.tracer !== undefined);
@@ -71,6 +74,7 @@ function generateObjectRule(program: Program, node: RuleNode, { rule, tail }: Pl
       const given = result(frame) as Value;
       if (member) sink.add(keys, given, loc);
       else sink.put(keys, given, loc);
+      frame.evaluation.checkElements(sink.size, loc);
     };
   });
 }

@@ -152,7 +152,7 @@ export function sortedMembers(object: RegoObject): readonly (readonly [string, V
 }
 
 /** JSON has string keys only: any other key is written as its JSON text, in Go's form. */
-export function jsonKey(key: Value): string {
+function jsonKey(key: Value): string {
   if (typeof key === "string") return key;
   const parts: string[] = [];
   writeGoJson(key, (text) => parts.push(text));

@@ -20,6 +20,8 @@ type Entry =
   | { readonly kind: "value"; readonly value: Value };
 
 export interface PartialTree {
+  /** Members of this tree and of all sets and trees in it. */
+  readonly size: number;
   /** Puts `value` at `path`. @throws {RegoError} eval_conflict_error when something else is there. */
   put(path: readonly Value[], value: Value, location?: RegoLocation): void;
   /** Adds `member` to the set at `path`. @throws {RegoError} eval_conflict_error when no set is there. */
@@ -32,6 +34,11 @@ export interface PartialTree {
 }
 
 export function createPartialTree(): PartialTree {
+  return createTree({ size: 0 });
+}
+
+/** Trees in trees count together. */
+function createTree(total: { size: number }): PartialTree {
   const entries = new Map<Key, { readonly key: Value; readonly entry: Entry }>();
 
   function clash(location: RegoLocation | undefined): never {
@@ -47,28 +54,39 @@ export function createPartialTree(): PartialTree {
     return set;
   }
 
+  function addTo(set: SetBuilder, member: Value): void {
+    const before = set.size;
+    set.add(member);
+    total.size += set.size - before;
+  }
+
   const tree: PartialTree = {
+    get size() {
+      return total.size;
+    },
     put(path, value, location) {
       const [key, ...rest] = path as [Value, ...Value[]];
       if (rest.length > 0) return tree.at(key, location).put(rest, value, location);
       const known = entries.get(keyOf(key))?.entry;
-      if (known === undefined) entries.set(keyOf(key), { key, entry: { kind: "value", value } });
-      else if (known.kind !== "value" || !equalValues(known.value, value)) clash(location);
+      if (known === undefined) {
+        entries.set(keyOf(key), { key, entry: { kind: "value", value } });
+        total.size++;
+      } else if (known.kind !== "value" || !equalValues(known.value, value)) clash(location);
     },
     add(path, member, location) {
       const [key, ...rest] = path as [Value, ...Value[]];
       if (rest.length > 0) return tree.at(key, location).add(rest, member, location);
-      setAt(key, location).add(member);
+      addTo(setAt(key, location), member);
     },
     addAll(key, members, location) {
       const set = setAt(key, location);
-      for (const member of members.values()) set.add(member);
+      for (const member of members.values()) addTo(set, member);
     },
     at(key, location) {
       const known = entries.get(keyOf(key))?.entry;
       if (known?.kind === "tree") return known.tree;
       if (known !== undefined) clash(location);
-      const inner = createPartialTree();
+      const inner = createTree(total);
       entries.set(keyOf(key), { key, entry: { kind: "tree", tree: inner } });
       return inner;
     },

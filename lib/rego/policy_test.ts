@@ -145,6 +145,24 @@ Deno.test("a step limit stops a comprehension over 10^9 pairs, a time limit too,
   assert.throws(() => answer(text, { options: { limits: { maxSteps: 1e12, maxMillis: 50 } } }), { limit: "maxMillis" });
 });
 
+Deno.test("an element limit stops rules and comprehensions that collect too much, with a typed error at its place", () => {
+  const cases: [string, string][] = [
+    ["p := [x | some x in input[_]]", "data.t.p"],
+    ["p := {x | some x in input[_]}", "data.t.p"],
+    ["p := {x: 1 | some x in input[_]}", "data.t.p"],
+    ["p contains x if some x in input[_]", "data.t.p"],
+    ["p[x] := 1 if some x in input[_]", "data.t.p"],
+    ["p[x].y := 1 if some x in input[_]", "data.t"],
+    ["p.y[z] contains x if {\n  z := 1\n  some x in input[_]\n}", "data.t"],
+  ];
+  for (const [text, ref] of cases) {
+    const ask = (maxElements: number) =>
+      answer(text, { ref, input: [[1, 2, 3], [3, 4, 5], [6, 7, 8]], options: { limits: { maxElements } } });
+    assert.ok(ask(9), text);
+    assert.throws(() => ask(7), { limit: "maxElements", code: "eval_limit_error", message: /^t\.rego:2:\d+: / }, text);
+  }
+});
+
 Deno.test("a depth limit stops long chains of rules before the stack ends", () => {
   const chain = Array.from({ length: 5_000 }, (_, i) => `r${i} if r${i + 1}`).join("\n");
   assert.throws(() => answer(`${chain}\nr5000 := true`, { ref: "data.t.r0" }), { limit: "maxDepth" });

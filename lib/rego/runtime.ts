@@ -79,6 +79,13 @@ export class Evaluation implements BuiltinContext {
     this.fuel += granted;
   }
 
+  /** @throws {RegoLimitError} when a collection that a rule or a comprehension makes has become too large. */
+  checkElements(count: number, location?: RegoLocation): void {
+    if (count <= this.limits.maxElements) return;
+    const message = `a rule or comprehension makes a collection of more than ${this.limits.maxElements} elements`;
+    throw new RegoLimitError("maxElements", message, location);
+  }
+
   /** Goes one rule, function or closure deeper; the caller decrements `depth` when it returns. */
   enter(): void {
     if (++this.depth > this.limits.maxDepth) {

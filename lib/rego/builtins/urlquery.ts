@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** urlquery.*: query strings as Go's net/url reads and writes them. */
 
-import { compareStrings, isArray, ObjectBuilder, RegoSet, type Value } from "../values.ts";
-import { jsonKey } from "../json.ts";
+import { isArray, ObjectBuilder, RegoSet } from "../values.ts";
+import { sortedMembers } from "../json.ts";
 import {
   arrayOrSetType,
   arrayType,
@@ -39,14 +39,9 @@ export const urlqueries = family(
     args: [objectType(stringType, orType(stringType, arrayOrSetType(stringType)))],
     result: stringType,
     call(context, args) {
-      const members: [string, readonly Value[]][] = [];
-      for (const [key, value] of objectOperand(args, 1).entries()) {
-        const values = isArray(value) ? value : value instanceof RegoSet ? value.values() : [value];
-        members.push([jsonKey(key), values]);
-      }
-      members.sort((a, b) => compareStrings(a[0], b[0]));
       const parts: string[] = [];
-      for (const [key, values] of members) {
+      for (const [key, member] of sortedMembers(objectOperand(args, 1))) {
+        const values = isArray(member) ? member : member instanceof RegoSet ? member.values() : [member];
         reserveElements(context, values.length);
         for (const value of values) {
           if (typeof value !== "string") throw operandError(1, "values must be string, array[string], or set[string]");

@@ -61,6 +61,8 @@ const PARSE_COST = 32;
 export function readYaml(context: BuiltinContext, text: string): Value {
   chargeText(context, text.length * PARSE_COST);
   checkNesting(text, context.limits.maxNesting);
+  // The parser is more lenient here than go-yaml: a tab is no indentation.
+  if (/^[ \n\r]*\t/.test(text)) throw builtinError("yaml: found character that cannot start any token");
   if (!text.isWellFormed()) throw builtinError("yaml: invalid UTF-8");
   const documents = parseAllDocuments(text, { schema: "failsafe", uniqueKeys: false, logLevel: "silent" });
   if ("empty" in documents) {

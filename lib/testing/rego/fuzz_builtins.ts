@@ -61,9 +61,12 @@ export function callQuery({ name, args }: BuiltinCall): { query: string; inputTe
   };
 }
 
-/** True for what OPA v1.22.0 answers wrongly: it takes `1_0` for a number, and hands it on as JSON that no one reads. */
+/** True for what OPA v1.22.0 answers wrongly. */
 function isOpaFault({ name, args }: BuiltinCall): boolean {
-  return name === "to_number" && args[0] === '"1_0"';
+  // It takes `1_0` for a number, and hands it on as JSON that no one reads.
+  if (name === "to_number") return args[0] === '"1_0"';
+  // Years, months or days beyond the machine word go round to the other end of time.
+  return name === "time.add_date" && args.slice(1).some((count) => Math.abs(Number(count)) > 2 ** 31);
 }
 
 /** Runs the seeds from `seed` to `seed + count - 1`; `only` is how the names of builtins begin. */
@@ -98,7 +101,8 @@ export async function fuzzBuiltins(
     for (const [i, call] of calls.entries()) {
       const ours = askCall(policy, call);
       const opa = await asked[i]!;
-      const verdict = isOpaFault(call) ? "excused" : agreement(opa, ours);
+      const agreed = agreement(opa, ours);
+      const verdict = agreed === "different" && isOpaFault(call) ? "excused" : agreed;
       counts[verdict]++;
       if (opa.kind === "rows" && ours.kind === "rows") answered++;
       if (verdict === "different") differences.push({ seed: first + i, call, agreement: verdict, opa, ours });
