@@ -53,9 +53,13 @@ export default defineCommand({
     const isGiven = Object.values(given).some((path) => path !== "");
     const dir = args[0];
     if ((dir !== undefined) === isGiven) {
-      throw new PeerctlError("usage", `Cannot check ${isGiven ? "a folder and single files at once" : "files: none are given"}`, {
-        hint: "give a folder, or --ca-cert-file, --cert-file and --cert-key",
-      });
+      throw new PeerctlError(
+        "usage",
+        `Cannot check ${isGiven ? "a folder and single files at once" : "files: none are given"}`,
+        {
+          hint: "give a folder, or --ca-cert-file, --cert-file and --cert-key",
+        },
+      );
     }
     const files = dir === undefined ? given : {
       caFile: join(dir, "ca.crt"),

@@ -104,13 +104,14 @@ function climb(chain: readonly CertificateFacts[], search: Search): Reason[] {
   return reasons;
 }
 
-/** Trusted ones first, as OpenSSL looks; expired ones only when there is no other. */
+/** As OpenSSL looks: trusted ones first, above a trusted one no others, and expired ones only when there is no other. */
 function findIssuers(chain: readonly CertificateFacts[], search: Search): readonly CertificateFacts[] {
   const current = chain.at(-1)!;
   const isCandidate = (one: CertificateFacts) =>
     one.subjectDer === current.issuerDer && keyIdsFit(current, one) && !isAmong(chain, one);
   const trusted = search.anchors.filter(isCandidate);
-  const all = trusted.length > 0 ? trusted : search.intermediates.filter(isCandidate);
+  const isAboveTrusted = chain.some((one) => isAmong(search.anchors, one));
+  const all = trusted.length > 0 || isAboveTrusted ? trusted : search.intermediates.filter(isCandidate);
   const different = all.filter((one, i) => all.findIndex((other) => other.sha256 === one.sha256) === i);
   const present = different.filter(({ notBefore, notAfter }) => search.now >= notBefore && search.now < notAfter);
   return present.length > 0 ? present : different;

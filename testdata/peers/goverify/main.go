@@ -53,21 +53,13 @@ func verify(asked question) error {
 	if err != nil {
 		return err
 	}
-	anchors, err := pool(asked.Anchors)
-	if err != nil {
-		return err
-	}
-	intermediates, err := pool(asked.Intermediates)
-	if err != nil {
-		return err
-	}
 	usage := x509.ExtKeyUsageServerAuth
 	if asked.Usage == "client" {
 		usage = x509.ExtKeyUsageClientAuth
 	}
 	options := x509.VerifyOptions{
-		Roots:         anchors,
-		Intermediates: intermediates,
+		Roots:         pool(asked.Anchors),
+		Intermediates: pool(asked.Intermediates),
 		CurrentTime:   asked.Now,
 		KeyUsages:     []x509.ExtKeyUsage{usage},
 	}
@@ -82,14 +74,13 @@ func verify(asked question) error {
 	return nil
 }
 
-func pool(ders [][]byte) (*x509.CertPool, error) {
+// pool leaves out what cannot be read, as AppendCertsFromPEM does.
+func pool(ders [][]byte) *x509.CertPool {
 	all := x509.NewCertPool()
 	for _, der := range ders {
-		one, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, err
+		if one, err := x509.ParseCertificate(der); err == nil {
+			all.AddCert(one)
 		}
-		all.AddCert(one)
 	}
-	return all, nil
+	return all
 }
