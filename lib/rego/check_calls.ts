@@ -20,17 +20,18 @@ export interface CallChecker {
 }
 
 export function createCallChecker(context: CompileContext, tree: RuleTree): CallChecker {
-  function checkCall(operator: readonly string[], count: number, location: RegoLocation): void {
+  /** `isNested`: the compiler has added an argument that captures the result. */
+  function checkCall(operator: readonly string[], count: number, isNested: boolean, location: RegoLocation): void {
     const name = operatorName(operator);
     if (operator.length === 1 && operator[0] === "eq") return;
     const arity = context.arity(operator);
     if (arity < 0) return unknown(operator, name, location);
     if (operator[0] === OWN) return;
-    // One argument more captures the result.
-    if (count !== arity && count !== arity + 1) {
-      const message = `${name}: arity mismatch, have ${count} and want ${arity} arguments`;
-      context.report("rego_type_error", message, location);
-    }
+    const given = isNested ? count - 1 : count;
+    // Outside of a term, one argument more captures the result.
+    if (given === arity || (!isNested && given === arity + 1)) return;
+    const message = `${name} takes ${arity} argument${arity === 1 ? "" : "s"}, got ${given}`;
+    context.report("rego_type_error", message, location);
   }
 
   function unknown(operator: readonly string[], name: string, location: RegoLocation): void {
@@ -101,7 +102,7 @@ export function createCallChecker(context: CompileContext, tree: RuleTree): Call
 
   function checkExpr(expr: Expr): void {
     const { what } = expr;
-    if (what.kind === "call") checkCall(what.operator, what.args.length, expr.loc);
+    if (what.kind === "call") checkCall(what.operator, what.args.length, expr.generated ?? false, expr.loc);
     expr.withs.forEach(checkWith);
     eachTerm(expr, checkTerm, checkBody);
   }

@@ -53,7 +53,13 @@ Deno.test("compile() names every unsafe variable, the recursion and the conflict
   assert.throws(() => policy("p := 1\np contains 2"), { code: "rego_type_error", message: /conflicting rules/ });
   assert.throws(() => policy("p.q := 1\np := 2"), { code: "rego_type_error" });
   assert.throws(() => policy("p := nope(1)"), { code: "rego_type_error", message: /undefined function nope/ });
-  assert.throws(() => policy("p := count(1, 2, 3)"), { code: "rego_type_error", message: /arity/ });
+  assert.throws(() => policy("p := count(1, 2, 3)"), {
+    code: "rego_type_error",
+    message: /count takes 1 argument, got 3/,
+  });
+  // A variable of the head is shown where it stands.
+  const head = { code: "rego_unsafe_var_error", message: /^t\.rego:2:11: .*var y is unsafe/ };
+  assert.throws(() => policy("p := {1: [y]}"), head);
 });
 
 Deno.test("compile() refuses builtins that reach out, with name and place, wherever they stand", () => {

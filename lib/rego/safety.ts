@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Puts the expressions of a body into an order in which every variable is known before it is needed. */
 
-import type { Body, Expr, Rule } from "./ast.ts";
+import type { Body, Expr, Rule, Term } from "./ast.ts";
 import { type CompileContext, isGenerated, writtenName } from "./compile_context.ts";
+import type { RegoLocation } from "./limits.ts";
 import { createOutputs, type Names } from "./outputs.ts";
 import { bodyVars, eachSubterm, eachTerm, exprVars, mapComprehensions, mapExpr, termVars } from "./term_walk.ts";
 
@@ -105,6 +106,18 @@ export function createSafety(context: CompileContext): Safety {
     }
   }
 
+  /** The variables of a part of the head that the body does not bind, each at its own place. */
+  function reportUnknown(term: Term, known: Names, headLoc: RegoLocation): void {
+    for (const name of termVars(term, new Set())) {
+      if (known.has(name)) continue;
+      let place = headLoc;
+      eachSubterm(term, (part) => {
+        if (part.kind === "var" && part.name === name) place = part.loc;
+      });
+      context.report("rego_unsafe_var_error", `var ${writtenName(name)} is unsafe`, place);
+    }
+  }
+
   function rule(rule: Rule): Rule {
     const globals = new Set<string>();
     for (const arg of rule.head.args ?? []) termVars(arg, globals);
@@ -114,12 +127,8 @@ export function createSafety(context: CompileContext): Safety {
     if (missing.size === 0) {
       const known = new Set(globals);
       for (const expr of rule.body) for (const name of visibleVars(expr)) known.add(name);
-      const needed = new Set<string>();
-      for (const term of [...rule.head.path, rule.head.member, rule.head.value]) if (term) termVars(term, needed);
-      for (const name of needed) {
-        if (!known.has(name)) {
-          context.report("rego_unsafe_var_error", `var ${writtenName(name)} is unsafe`, rule.head.loc);
-        }
+      for (const term of [...rule.head.path, rule.head.member, rule.head.value]) {
+        if (term) reportUnknown(term, known, rule.head.loc);
       }
     }
     return { ...rule, body, otherwise: rule.otherwise && safety.rule(rule.otherwise) };
