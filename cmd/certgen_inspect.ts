@@ -124,7 +124,7 @@ function rows(item: InspectedItem): (readonly [label: string, value: string])[] 
     ["serial number", item.serial],
     ["valid", `${item.notBefore} to ${item.notAfter}, ${item.daysLeft} days left`],
     ...contents.filter(([, value]) => value !== ""),
-    ["SHA-256", item.sha256],
+    ["certificate SHA-256", item.sha256],
     ...warnings,
   ];
 }

@@ -37,11 +37,15 @@ const LABELS: Readonly<Record<string, string>> = {
 /** What to run to get PEM, for the formats with which that is possible. */
 const HINTS: readonly (readonly [kind: RegExp, hint: string])[] = [
   [/PKCS#12/, "openssl pkcs12 -in FILE -out FILE.pem takes it apart"],
+  [/PKCS#7 file in DER/, "openssl pkcs7 -inform DER -print_certs -in FILE gives its certificates"],
   [/PKCS#7/, "openssl pkcs7 -print_certs -in FILE gives its certificates"],
   [/certificate in DER/, "openssl x509 -inform DER -in FILE gives PEM"],
   [/certificate in OpenSSL/, "openssl x509 -in FILE gives a plain certificate"],
   [/key in DER/, "openssl pkey -inform DER -in FILE gives PEM"],
-  [/pass phrase/, "openssl pkey -in FILE gives it without; keep that file to yourself"],
+  [
+    /pass phrase/,
+    "(umask 077; openssl pkey -in FILE -out PLAIN) writes it without; remove PLAIN when it is not needed any more",
+  ],
 ];
 
 /** The name of a PEM block of another kind. */

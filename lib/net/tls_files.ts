@@ -10,6 +10,9 @@ import { checkCredentials, type TlsCredentials } from "./tls_credentials.ts";
 /** Longest file read, in bytes; tls_credentials.ts limits its text in the same way. */
 const MAX_FILE_BYTES = 1 << 20;
 
+/** Bytes read at once; most files are read in one go. */
+const READ_BYTES = 1 << 16;
+
 /**
  * How long the directories must be quiet before the files are read again, in milliseconds: three files are replaced one
  * after the other, and a Kubernetes secret by several renames.
@@ -133,11 +136,28 @@ export function readSmallBytes(path: string, what: string): Uint8Array<ArrayBuff
     const { size, isDirectory } = Deno.statSync(path);
     if (isDirectory) throw refuse("it is a directory");
     if (size > MAX_FILE_BYTES) throw refuse(`${size} bytes, limit ${MAX_FILE_BYTES}`);
-    return Deno.readFileSync(path);
+    const bytes = readUpToLimit(path);
+    if (bytes.byteLength > MAX_FILE_BYTES) throw refuse(`more than ${MAX_FILE_BYTES} bytes`);
+    return bytes;
   } catch (error) {
     if (error instanceof PeerctlError) throw error;
     if (error instanceof Deno.errors.NotFound) throw refuse("there is no such file", error);
     if (error instanceof Deno.errors.PermissionDenied) throw refuse("not allowed to read it", error);
     throw refuse((error as Error).message, error);
   }
+}
+
+/** Reads at most one byte more than the limit: pipes and devices do not tell their size. */
+function readUpToLimit(path: string): Uint8Array<ArrayBuffer> {
+  using file = Deno.openSync(path);
+  let bytes = new Uint8Array(0);
+  const part = new Uint8Array(READ_BYTES);
+  for (let n = file.readSync(part); n !== null; n = file.readSync(part)) {
+    const longer = new Uint8Array(bytes.byteLength + n);
+    longer.set(bytes);
+    longer.set(part.subarray(0, n), bytes.byteLength);
+    bytes = longer;
+    if (bytes.byteLength > MAX_FILE_BYTES) break;
+  }
+  return bytes;
 }
