@@ -136,27 +136,39 @@ export function createExpander(context: CompileContext, { defined, tree }: Known
 
   function expandExpr(expr: Expr): Expr[] {
     const before: Expr[] = [];
-    const withs = expr.withs.map((modifier) => expandWith(modifier, before));
+    const withs = expandWiths(expr.withs, before);
     const inner: Expr[] = [];
     const what = expandKind(expr, inner);
     if (what === undefined) return [];
     return [...before, ...inner.map((extra) => ({ ...extra, withs })), { ...expr, what, withs }];
   }
 
-  /** A replacement that names a function stays as it is. */
+  /** Calls in all of the values come before the references and comprehensions of any of them, as in OPA. */
+  function expandWiths(withs: readonly With[], before: Expr[]): With[] {
+    return withs.map((modifier) => expandWith(modifier, before)).map((modifier) => {
+      const { value } = modifier;
+      if (modifier.replacement || isRuleInstead(modifier) || value.kind === "scalar" || value.kind === "var") {
+        return modifier;
+      }
+      const local = variable(value.loc);
+      before.push(equation(local, value));
+      return { ...modifier, value: local };
+    });
+  }
+
+  /** A replacement that names a function, or a rule for a function, stays as it is. */
   function expandWith(modifier: With, before: Expr[]): With {
     const name = dottedName(modifier.value);
     if (name && (context.arity(name) >= 0 || refusalOf(name.join(".")) !== undefined)) {
       return { ...modifier, value: { kind: "scalar", value: null, loc: modifier.loc }, replacement: name };
     }
-    // As OPA: a rule in place of a function is evaluated when the function is called.
-    const target = dottedName(modifier.target);
-    if (target && target[0] !== "input" && context.arity(target) >= 0 && isRule(name)) return modifier;
-    const value = expand(modifier.value, before);
-    if (value.kind === "scalar" || value.kind === "var") return { ...modifier, value };
-    const local = variable(value.loc);
-    before.push(equation(local, value));
-    return { ...modifier, value: local };
+    return isRuleInstead(modifier) ? modifier : { ...modifier, value: expand(modifier.value, before) };
+  }
+
+  /** As OPA: a rule in place of a function is evaluated when the function is called. */
+  function isRuleInstead({ target, value }: With): boolean {
+    const name = dottedName(target);
+    return name !== undefined && name[0] !== "input" && context.arity(name) >= 0 && isRule(dottedName(value));
   }
 
   function expandKind({ what, loc }: Expr, before: Expr[]): ExprKind | undefined {
