@@ -7,9 +7,10 @@ import { createAutomaticTls } from "../testing/automatic_tls.ts";
 import type { PeerctlError } from "../errors.ts";
 import { layCertificates } from "../testing/certificate_files.ts";
 import { startLineProcess } from "../testing/line_process.ts";
-import { peerPath, requirePeer } from "../testing/peers.ts";
+import { requirePeer } from "../testing/peers.ts";
 import { recordLog } from "../testing/recorded_log.ts";
 import { withTempDir } from "../testing/temp_dir.ts";
+import { buildGoEnd } from "../testing/tls_ends.ts";
 import {
   classifyTlsError,
   createTlsDialer,
@@ -21,19 +22,6 @@ import {
 
 const go = requirePeer("go");
 const profile = parseTlsProfile("", []);
-const SOURCES = new URL("../../testdata/peers/gotls", import.meta.url).pathname;
-
-/** Builds the Go end; it uses the standard library only, so nothing is downloaded. */
-async function buildPeer(dir: string): Promise<string> {
-  const path = join(dir, "gotls");
-  const { success, stderr } = await new Deno.Command(peerPath("go"), {
-    args: ["build", "-o", path, "."],
-    cwd: SOURCES,
-    env: { GOTOOLCHAIN: "local", GOPROXY: "off", GOFLAGS: "-buildvcs=false" },
-  }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
-  return path;
-}
 
 interface Identity {
   readonly ca: string;
@@ -122,7 +110,7 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
     ...go,
     fn: () =>
       withTempDir(async (dir) => {
-        const peer = await buildPeer(dir);
+        const peer = await buildGoEnd(dir);
         const files = await layCertificates(join(dir, "certs"), keyType);
         const ca = files.path("ca.crt");
         const client = { ca, cert: files.path("client.crt"), key: files.path("client.key") };
@@ -147,7 +135,7 @@ Deno.test({
   ...go,
   fn: () =>
     withTempDir(async (dir) => {
-      const peer = await buildPeer(dir);
+      const peer = await buildGoEnd(dir);
       const files = await layCertificates(join(dir, "ours"), "ecdsa-p256");
       const foreign = await layCertificates(join(dir, "foreign"), "ecdsa-p256");
       const ca = files.path("ca.crt");
@@ -190,7 +178,7 @@ Deno.test({
   ...go,
   fn: () =>
     withTempDir(async (dir) => {
-      const peer = await buildPeer(dir);
+      const peer = await buildGoEnd(dir);
       const automatic = await createAutomaticTls();
       const server = await automatic.issueServer("podvm-go-1");
       const texts = {

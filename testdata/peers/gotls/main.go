@@ -109,7 +109,7 @@ func call(config *tls.Config, address string) {
 	if err == nil {
 		defer conn.Close()
 		_ = conn.SetDeadline(time.Now().Add(timeout))
-		_, err = conn.Write([]byte("hello"))
+		_, err = conn.Write([]byte("hello\n")) // a server may answer by lines
 	}
 	answer := make([]byte, len("hello"))
 	if err == nil {
