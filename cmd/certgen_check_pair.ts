@@ -33,7 +33,7 @@ export default defineCommand({
     certKey: stringFlag("cert-key", { placeholder: "FILE", help: "file with the key of --cert-file" }),
     name: listFlag("name", {
       placeholder: "NAME",
-      help: "DNS name, IP address or SPIFFE ID that the certificate must be for; may be repeated",
+      help: "DNS name, IP address or SPIFFE ID that the certificate must be for",
     }),
     failOnWarning: boolFlag("fail-on-warning", { help: "end with 1 also when there are only warnings" }),
   },

@@ -21,18 +21,18 @@ export default defineCommand({
     ca: listFlag("ca", {
       required: true,
       placeholder: "FILE",
-      help: "trusted certificates (PEM); may be repeated; the chain must end in one that is self-signed",
+      help: "trusted certificates (PEM); the chain must end in one that is self-signed",
     }),
     partialChain: boolFlag("partial-chain", {
       help: "let the chain end in any certificate of --ca, as peerctl and Go do, and openssl with -partial_chain",
     }),
     intermediates: listFlag("intermediates", {
       placeholder: "FILE",
-      help: "certificates that may stand in between (PEM); may be repeated",
+      help: "certificates that may stand in between (PEM)",
     }),
     name: listFlag("name", {
       placeholder: "NAME",
-      help: "DNS name, IP address or SPIFFE ID that the certificate must be for; may be repeated",
+      help: "DNS name, IP address or SPIFFE ID that the certificate must be for",
     }),
     usage: choiceFlag("usage", {
       choices: ["server", "client"],
