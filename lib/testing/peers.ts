@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { PeerctlError } from "../errors.ts";
 
 /** A program that a test needs beside Deno. */
-export type PeerTool = "go" | "cargo" | "openssl" | "ssh" | "zsh" | "fish" | "nginx";
+export type PeerTool = "go" | "cargo" | "openssl" | "ssh" | "zsh" | "fish" | "ss" | "nginx";
 
 /** What to tell someone who does not have it. */
 const INSTALL_HINTS: Record<PeerTool, string> = {
@@ -17,6 +17,7 @@ const INSTALL_HINTS: Record<PeerTool, string> = {
   ssh: "install the Debian packages openssh-client and openssh-server",
   zsh: "install the Debian package zsh",
   fish: "install the Debian package fish",
+  ss: "install the Debian package iproute2",
   nginx: "install the Debian package nginx-light and put /usr/sbin on PATH",
 };
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Calls through relay and apf, and through the Go proxy and forwarder: rate, latency, processor time, memory. */
 
-import { join } from "node:path";
-import { withTempDir } from "../temp_dir.ts";
-import { type AgentHops, type HopOptions, makeCertificates, startGoHops, startPeerctlHops } from "./agent_path.ts";
+import { type Subject, withSubjects } from "./agent_subjects.ts";
 import type { Bench, BenchRun, RowKind } from "./bench.ts";
-import { type CallKind, type Load, type Measured, startBenchAgent, startLoad } from "./load.ts";
+import type { CallKind, Load, Measured } from "./load.ts";
 import { cpuSeconds, memoryMiB } from "./process_cost.ts";
 
 /** How long each kind of call is made, and how long before that for nothing, in seconds. */
@@ -54,36 +52,14 @@ const LINES: readonly Line[] = [
   },
 ];
 
-interface Subject {
-  readonly hops: AgentHops;
-  readonly load: Load;
-}
-
 export default {
   summary: "agent calls over relay and apf, beside the Go proxy and forwarder",
   needs: ["go"],
-  run: (o) => withTempDir((dir) => measure(o, dir)),
+  run: (o) => withSubjects(o, (subjects) => measure(o, subjects)),
 } satisfies Bench;
 
-async function measure(o: BenchRun, dir: string): Promise<void> {
+async function measure(o: BenchRun, subjects: readonly Subject[]): Promise<void> {
   const seconds = o.seconds ?? (o.quick ? QUICK_SECONDS : SECONDS);
-  await using stack = new AsyncDisposableStack();
-  const agentSocket = join(dir, "agent.sock");
-  const agent = await startBenchAgent(agentSocket);
-  stack.defer(() => agent.stop());
-  const certificates = await makeCertificates(dir);
-  const subjects: Subject[] = [];
-  for (const [name, start] of [["p", startPeerctlHops], ["g", startGoHops]] as const) {
-    const own = join(dir, name);
-    await Deno.mkdir(own);
-    const options: HopOptions = { dir: own, agentSocket, certificates, env: o.env };
-    const hops = await start(options);
-    stack.defer(() => hops.stop());
-    const load = await startLoad();
-    stack.defer(() => load.stop());
-    await load.dial(hops.socket);
-    subjects.push({ hops, load });
-  }
   for (let round = 0; round < o.rounds; round++) {
     for (const line of LINES) {
       // Who is second has a warmer machine: they take turns in that, too.

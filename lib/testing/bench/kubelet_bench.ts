@@ -33,7 +33,10 @@ const POLICY = `package kubelet.policy
 
 import rego.v1
 
-deny if some prefix in ["/exec", "/attach", "/run", "/portForward"]; startswith(input.path, prefix)
+deny if {
+  some prefix in ["/exec", "/attach", "/run", "/portForward"]
+  startswith(input.path, prefix)
+}
 `;
 
 /** Denies nothing: exec streams are measured, too. */

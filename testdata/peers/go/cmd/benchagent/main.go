@@ -42,7 +42,7 @@ func run(socket string) error {
 		return err
 	}
 	gated := &gates{Listener: listener}
-	pb.RegisterAgentServiceService(server, &agent{release: make(chan struct{})})
+	pb.RegisterAgentServiceService(server, newAgent())
 	pb.RegisterHealthService(server, health{})
 	go server.Serve(context.Background(), gated)
 	lines.Write(map[string]string{"event": "ready"})

@@ -21,6 +21,15 @@ type agent struct {
 	pb.AgentServiceService
 	mutex   sync.Mutex
 	release chan struct{}
+	// parked changes with each call that has begun to wait.
+	parked  int
+	changed sync.Cond
+}
+
+func newAgent() *agent {
+	a := &agent{release: make(chan struct{})}
+	a.changed.L = &a.mutex
+	return a
 }
 
 // WriteStdin answers the sum of what it got.
@@ -49,18 +58,25 @@ func (*agent) CopyFile(_ context.Context, in *pb.CopyFileRequest) (*emptypb.Empt
 func (a *agent) WaitProcess(ctx context.Context, in *pb.WaitProcessRequest) (*pb.WaitProcessResponse, error) {
 	a.mutex.Lock()
 	released := a.release
+	a.parked++
+	a.changed.Broadcast()
 	a.mutex.Unlock()
 	select {
 	case <-released:
-		return &pb.WaitProcessResponse{Status: int32(pattern.Sum([]byte(in.ExecId)))}, nil
+		return &pb.WaitProcessResponse{Status: pattern.Status(in.ExecId)}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-func (a *agent) SignalProcess(context.Context, *pb.SignalProcessRequest) (*emptypb.Empty, error) {
+// SignalProcess has all parked calls answered, as soon as there are as many as the signal says.
+func (a *agent) SignalProcess(_ context.Context, in *pb.SignalProcessRequest) (*emptypb.Empty, error) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
+	for a.parked < int(in.Signal) {
+		a.changed.Wait()
+	}
+	a.parked = 0
 	close(a.release)
 	a.release = make(chan struct{})
 	return &emptypb.Empty{}, nil

@@ -124,7 +124,7 @@ func (l *load) park(count int) error {
 		go func() {
 			defer l.parked.Done()
 			reply, err := l.agent.WaitProcess(context.Background(), &pb.WaitProcessRequest{ContainerId: "bench", ExecId: id})
-			if err != nil || uint32(reply.Status) != pattern.Sum([]byte(id)) {
+			if err != nil || reply.Status != pattern.Status(id) {
 				l.wrong.Add(1)
 			}
 			l.waiting.Add(-1)
@@ -136,7 +136,7 @@ func (l *load) park(count int) error {
 // releaseAll has all parked calls answered; one that was answered before is wrong, too.
 func (l *load) releaseAll() (answer, error) {
 	early := l.waiting.Load()
-	if _, err := l.agent.SignalProcess(context.Background(), &pb.SignalProcessRequest{ContainerId: "bench"}); err != nil {
+	if _, err := l.agent.SignalProcess(context.Background(), &pb.SignalProcessRequest{ContainerId: "bench", Signal: uint32(early)}); err != nil {
 		return nil, err
 	}
 	l.parked.Wait()

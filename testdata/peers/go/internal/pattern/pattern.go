@@ -29,6 +29,9 @@ func At(seed uint64, n int) []byte {
 // Sum is what stands for bytes in a reply that has room for a number only.
 func Sum(bytes []byte) uint32 { return crc32.ChecksumIEEE(bytes) }
 
+// Status is what a process of that id ends with.
+func Status(id string) int32 { return int32(Sum([]byte(id)) >> 1) }
+
 // Gate is a connection whose reading can be stopped.
 type Gate struct {
 	net.Conn
