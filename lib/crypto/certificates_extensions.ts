@@ -191,6 +191,10 @@ function readKeyUsage(value: unknown, into: Draft): void {
     .filter((entry): entry is [string, number] => typeof entry[1] === "number" && (bits & entry[1]) !== 0)
     .map(([name]) => name);
   if (into.keyUsages.length === 0) into.problems.push("its key usage is empty");
+  // The library keeps the bits that fill the last byte, Go wants them to be zero (X.690 section 11.2.1).
+  const { value: bytes, unusedBits } = value as KeyUsage;
+  const last = new Uint8Array(bytes).at(-1) ?? 0;
+  if ((last & ((1 << unusedBits) - 1)) !== 0) into.problems.push("its key usage is not written in DER");
 }
 
 function readExtendedUsage(value: unknown, into: Draft): void {

@@ -140,6 +140,10 @@ export const basicConstraints = (cA: boolean, pathLenConstraint?: number, critic
 export const keyUsage = (bits: number, critical = true): Extension =>
   extension("2.5.29.15", new KeyUsage(bits), critical);
 
+/** A key usage as it is given, a BIT STRING in DER or nearly so. */
+export const keyUsageBytes = (der: readonly number[]): Extension =>
+  new Extension({ extnID: "2.5.29.15", critical: true, extnValue: new OctetString(new Uint8Array(der).buffer) });
+
 export const extendedKeyUsage = (...oids: string[]): Extension => extension("2.5.29.37", new ExtendedKeyUsage(oids));
 
 export const subjectKeyId = (id: Uint8Array<ArrayBuffer>, critical = false): Extension =>

@@ -11,6 +11,7 @@ import {
   extendedKeyUsage,
   extension,
   keyUsage,
+  keyUsageBytes,
   makeKeys,
   makeOddCertificate,
   nameOf,
@@ -372,6 +373,10 @@ export function makeVerifyCases(): VerifyCase[] {
       laxer: ["go"],
     }),
     bad("a path length of a leaf", ["not-conforming"], { leaf: leaf([basicConstraints(false, 0)]), laxer: ["go"] }),
+    bad("a key usage with bits behind its end", ["not-conforming"], {
+      leaf: leaf([keyUsageBytes([0x03, 0x02, 0x01, 0x81])]),
+      laxer: ["openssl"],
+    }),
     bad("X.509 version 1", ["not-conforming", "wrong-name", "key-id-missing"], {
       leaf: leaf([], [], { version: 0, extensions: [] }),
       laxer: ["openssl"],
