@@ -55,9 +55,8 @@ function walkNodes(env: Environment, ref: RefTerm, start: TypeNode): Problem | u
   for (const [i, part] of ref.path.entries()) {
     if (part.kind === "var") {
       const keys = env.lattice.keys(extentOf(node));
-      const known = env.scope.get(part.name);
-      if (!known) env.scope.set(part.name, keys);
-      else if (!env.lattice.mayEqual(known, keys)) return wrongKey(ref, i, extentOf(node), known, keys);
+      // One that cannot be a rule's name is not refused: OPA does so only if it happens to have seen these rules before.
+      learn(env, part, keys);
     }
     const key = constantOf(part);
     const child = key === undefined ? undefined : node.children.get(keyOf(key));
@@ -97,7 +96,7 @@ function checkRest(env: Environment, ref: RefTerm, type: Type | undefined, index
 }
 
 /** Gives variables that have no type yet this one. */
-function learn(env: Environment, part: Term, type: Type): void {
+function learn(env: Environment, part: Term, type: Type | undefined): void {
   if (part.kind === "var" && !env.scope.get(part.name)) env.scope.set(part.name, type);
 }
 
