@@ -7,7 +7,17 @@ import { join } from "node:path";
 import { PeerctlError } from "../errors.ts";
 
 /** A program that a test needs beside Deno. */
-export type PeerTool = "go" | "cargo" | "openssl" | "ssh" | "zsh" | "fish" | "ss" | "nginx";
+export type PeerTool =
+  | "go"
+  | "cargo"
+  | "openssl"
+  | "ssh"
+  | "zsh"
+  | "fish"
+  | "ss"
+  | "nginx"
+  | "debootstrap"
+  | "systemd-analyze";
 
 /** What to tell someone who does not have it. */
 const INSTALL_HINTS: Record<PeerTool, string> = {
@@ -19,6 +29,8 @@ const INSTALL_HINTS: Record<PeerTool, string> = {
   fish: "install the Debian package fish",
   ss: "install the Debian package iproute2",
   nginx: "install the Debian package nginx-light and put /usr/sbin on PATH",
+  debootstrap: "install the Debian packages debootstrap and debian-archive-keyring",
+  "systemd-analyze": "install the Debian package systemd",
 };
 
 /** Where the Go module and the Rust package lie, and where the Go programs are put (not committed). */
