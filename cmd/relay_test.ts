@@ -7,15 +7,13 @@ import { connectRelay, type RelayClient } from "../lib/agent/relay_client.ts";
 import { relaySlotPaths } from "../lib/agent/relay_slot.ts";
 import { dialUnix } from "../lib/net/unix_socket.ts";
 import { type GuestEnd, startGuestEnd } from "../lib/testing/guest_end.ts";
-import { runPeerctl, startPeerctl, startScript } from "../lib/testing/peerctl.ts";
+import { peerctlCommand, runPeerctl, startPeerctl, startScript } from "../lib/testing/peerctl.ts";
 import type { SpawnerTask } from "../lib/testing/relay_spawner.ts";
 import { withTempDir } from "../lib/testing/temp_dir.ts";
 import { createTtrpcClient } from "../lib/ttrpc/client.ts";
 
 const log = getLogger(["peerctl", "test"]);
 const never = new AbortController().signal;
-const root = fileURLToPath(new URL("..", import.meta.url));
-const main = [Deno.execPath(), "run", "--quiet", "-A", "--config", join(root, "deno.json"), join(root, "main.ts")];
 const READY = /Ready/;
 
 Deno.test("relay refuses a slot that is taken or no number, with one clear line", async () => {
@@ -141,7 +139,7 @@ function spawnerTask(parent: string, guest: GuestEnd): SpawnerTask {
   const { ca = "", cert = "", key = "" } = tls.credentials;
   return {
     dir: join(parent, "relay"),
-    main,
+    main: [...peerctlCommand],
     sandboxId: "s1",
     agentSocket: join(parent, "agent.ttrpc"),
     host,

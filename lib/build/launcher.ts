@@ -58,7 +58,7 @@ export async function writeLauncher(o: LauncherOptions): Promise<string> {
 # Starts peerctl, which lies beside Deno in a folder of its own.
 ${await cleanEnvironment()}
 dir=${o.dir}
-export PEERCTL_ARGV0="$0" PEERCTL_SELF=${o.self} DENO_DIR=${o.denoDir}
+export PEERCTL_ARGV0="\${PEERCTL_ARGV0:-$0}" PEERCTL_SELF=${o.self} DENO_DIR=${o.denoDir}
 ${execLine("$dir")}
 `;
 }

@@ -10,6 +10,8 @@
 # mode and times of change of every file with those noted when the content was last compared with its SHA-256 (the
 # kernel sets the time of change, no program can). Any difference: the SHA-256 of all of it is compared again, and what is
 # wrong is unpacked anew. Comparing it at every start would take 0.6 s, this takes 2 ms.
+#
+# What older versions unpacked stays: a process of theirs may still read from it.
 
 id=@ID@
 # All files, sorted; sums and sizes are those of the same.
@@ -32,7 +34,7 @@ END
 
 # What tells a change of any file: one line each.
 marks() (
-  cd "$dir" && TZ=UTC0 LC_ALL=C stat -c '%n %d %i %f %u %h %s %y %z' . $names
+  cd "$dir" 2>/dev/null && TZ=UTC0 LC_ALL=C stat -c '%n %d %i %f %u %h %s %y %z' . $names 2>/dev/null
 )
 
 # The folder $dir holds our files and nothing else, with the right content.
@@ -55,7 +57,7 @@ check_content() {
 # Makes $1 a folder that only we and root can enter or replace; $base is its real path. Or says why not in $why.
 own_folder() {
   [ ! -h "$1" ] || { why='it is a symbolic link' && return 1; }
-  [ -d "$1" ] || why=$( (umask 077 && mkdir -p "$1") 2>&1) || return 1
+  [ -d "$1" ] || why=$(umask 077 && mkdir -p "$1" 2>&1) || return 1
   base=$(cd -P "$1" 2>/dev/null && pwd -P) || { why='it cannot be entered' && return 1; }
   up=$base
   set --
@@ -67,7 +69,7 @@ own_folder() {
   # A folder above may be writable by others only when it is sticky: then they cannot move what is not theirs.
   for state in $(stat -c %u:%a "$@" /); do
     case $is_first:$state in
-    "1:$uid:700") ;;
+    "1:$uid:700" | "1:$uid:2700") ;;
     1:*) why="it is not a folder of user $uid with mode 700 but has ${state%:*} and ${state#*:}" && return 1 ;;
     0:0:[1357]??? | "0:$uid:"[1357]???) ;;
     0:*[2367] | 0:*[2367]?) why='others can write to a folder above it' && return 1 ;;
@@ -84,7 +86,8 @@ unzip_part() {
   tail -c "+$1" "$self" | head -c "$2" | gzip -dc
 }
 
-# Unpacks into $dir, in one step at the end: a folder by that name is always a whole one. Prints why it could not.
+# Unpacks into $base/$id, in one step at the end: a folder by that name is always a whole one. Prints why it could not;
+# exit code 2 says that no other place will do either.
 unpack() (
   umask 077
   # Left behind by a start that was killed; the name has its process.
@@ -96,40 +99,54 @@ unpack() (
   new=$(mktemp -d "$base/new-$$-XXXXXX" 2>&1) || { echo "$new" && exit 1; }
   trap 'rm -rf "$new"' EXIT
   trap 'exit 1' HUP INT TERM
+  # A short program first: where none may run, 100 MB need not be unpacked to see it.
+  printf '#!/bin/sh\n' >"$new/try" && chmod 700 "$new/try" && "$new/try" 2>/dev/null ||
+    { echo 'programs there may not run, or it is full' && exit 1; }
+  rm "$new/try"
   {
     unzip_part @DENO_AT@ @DENO_SIZE@ >"$new/deno" &&
       unzip_part @PROGRAM_AT@ @PROGRAM_SIZE@ >"$new/parts" &&
       parts | while read -r size name; do dd "bs=$size" count=1 "of=$new/$name" <&3 2>/dev/null || exit 1; done 3<"$new/parts" &&
-      rm "$new/parts" && chmod 500 "$new/deno" "$new/peerctl"
+      rm "$new/parts" && chmod 400 "$new"/* && chmod 500 "$new/deno" "$new/peerctl"
   } 2>&1 || exit 1
-  # On disk before it has its name, also when the power fails. (Old versions of sync take no names.)
-  sync "$new"/* 2>/dev/null || :
-  why=$("$new/deno" --version 2>&1 >/dev/null </dev/null) || { echo "programs there cannot run: $why" && exit 1; }
   dir=$new
   is_whole || { echo 'what was written there is not what was read' && exit 1; }
+  # On disk before it has its name, also when the power fails. (Old versions of sync take no names.)
+  sync "$new"/* 2>/dev/null || :
+  why=$("$new/deno" --version 2>&1 >/dev/null </dev/null) || { echo "Deno does not run on this machine: $why" && exit 2; }
   # Another first start may have been faster: then its folder stays.
   mv -T "$new" "$base/$id" 2>/dev/null || [ -d "$base/$id" ]
 )
 
 # Makes $dir the folder of our files below $1, or notes in $reasons why not.
 try() {
-  own_folder "$1" || { reasons="$reasons
-  $1: $why" && return 1; }
+  [ "$is_hopeless" = 0 ] || return 1
+  own_folder "$1" || { refuse "$1" "$why" && return 1; }
   dir=$base/$id
+  if [ -f "$dir.marks" ] && [ "$(cat "$dir.marks")" = "$(marks)" ]; then
+    [ -x "$dir/deno" ] && return
+    refuse "$1" 'programs there may not run' && return 1
+  fi
   if [ -e "$dir" ] || [ -h "$dir" ]; then
-    if [ ! -x "$dir/deno" ]; then
-      : # Nothing can run from there any more, or part of it is gone.
-    elif [ ! -h "$dir" ] && [ "$(stat -c %u:%a "$dir")" = "$uid:700" ]; then
-      [ -f "$dir.marks" ] && [ "$(cat "$dir.marks")" = "$(marks)" ] && return
-      check_content && return
+    if [ ! -h "$dir" ]; then
+      case $(stat -c %u:%a "$dir") in
+      "$uid:700" | "$uid:2700") check_content && return ;;
+      esac
     fi
-    echo "peerctl: $dir was changed since it was unpacked; it is unpacked again" >&2
+    echo "peerctl: $dir is not what was unpacked there; it is unpacked again" >&2
     rm -rf "$dir"
   fi
-  why=$(unpack) && check_content && return
+  why=$(unpack)
+  case $? in
+  0) check_content && return ;;
+  2) is_hopeless=1 ;;
+  esac
+  refuse "$1" "${why:-what was unpacked there changed at once}" && return 1
+}
+
+refuse() {
   reasons="$reasons
-  $1: ${why:-what was unpacked there changed at once}"
-  return 1
+  $1: $2"
 }
 
 find_folder() {
@@ -153,11 +170,12 @@ case $0 in
 esac
 uid=$(id -u)
 reasons=
+is_hopeless=0
 find_folder || {
   echo "peerctl: error: Cannot unpack peerctl: there is no folder for it$reasons" >&2
   echo 'peerctl: set XDG_CACHE_HOME to a folder of yours where programs may run' >&2
   exit 1
 }
-export PEERCTL_ARGV0="$0" PEERCTL_SELF="$dir/peerctl" DENO_DIR="$base/deno"
+export PEERCTL_ARGV0="${PEERCTL_ARGV0:-$0}" PEERCTL_SELF="$dir/peerctl" DENO_DIR="$base/deno"
 @EXEC@
 exit

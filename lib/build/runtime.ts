@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Finds the Deno executable that a built peerctl runs on, and says how it is started. */
 
+import { Buffer } from "node:buffer";
 import { PeerctlError } from "../errors.ts";
 import { runCommand } from "./run_command.ts";
 
@@ -64,6 +65,10 @@ export async function readRuntime(target: Target): Promise<Uint8Array<ArrayBuffe
   requireDenoVersion();
   const bytes = await Deno.readFile(runsHere(target) ? Deno.execPath() : await downloadRuntime(target));
   requireElf(bytes, target, "the Deno executable");
+  // What it calls itself in HTTP requests: the one way to tell the version of a program that cannot be run here.
+  if (!Buffer.from(bytes.buffer).includes(`Deno/${DENO_VERSION}`)) {
+    throw new PeerctlError("state", `Cannot use the Deno executable for ${target}: it is not Deno ${DENO_VERSION}`);
+  }
   return bytes;
 }
 
@@ -80,24 +85,18 @@ async function downloadRuntime(target: Target): Promise<string> {
   const specifier = `npm:${npmPackage}@${DENO_VERSION}`;
   const dir = await Deno.makeTempDir({ prefix: "peerctl-runtime-" });
   try {
-    // An entry of its own, so that neither deno.json nor deno.lock of peerctl follow.
-    await Deno.writeTextFile(`${dir}/entry.js`, `import.meta.resolve("${specifier}");\n`);
-    await runCommand(Deno.execPath(), ["cache", "--quiet", "--no-config", "--no-lock", specifier], {
-      cwd: dir,
-      timeoutMs: DOWNLOAD_MS,
-    });
-    const info = JSON.parse(
-      await runCommand(Deno.execPath(), ["info", "--json"], { cwd: dir, timeoutMs: DOWNLOAD_MS }),
-    ) as { readonly npmCache: string };
-    const packages = `${info.npmCache}`;
-    for (const registry of Deno.readDirSync(packages)) {
-      const path = `${packages}/${registry.name}/${npmPackage}/${DENO_VERSION}/deno`;
+    // From an empty folder: neither deno.json nor deno.lock of peerctl has anything to do with it.
+    const deno = (...args: string[]) => runCommand(Deno.execPath(), args, { cwd: dir, timeoutMs: DOWNLOAD_MS });
+    await deno("cache", "--quiet", "--no-config", "--no-lock", specifier);
+    const { npmCache } = JSON.parse(await deno("info", "--json")) as { readonly npmCache: string };
+    for (const registry of Deno.readDirSync(npmCache)) {
+      const path = `${npmCache}/${registry.name}/${npmPackage}/${DENO_VERSION}/deno`;
       if (await Deno.stat(path).then((stat) => stat.isFile, () => false)) return path;
     }
-    throw new PeerctlError("state", `it is not below "${packages}"`);
+    throw new PeerctlError("state", `Cannot find ${npmPackage} in "${npmCache}"`);
   } catch (cause) {
     throw new PeerctlError("peer", `Cannot get Deno ${DENO_VERSION} for ${target} from npm`, {
-      hint: `a registry with ${npmPackage} must be reachable`,
+      hint: `a registry that has ${npmPackage}@${DENO_VERSION} must be reachable`,
       cause,
     });
   } finally {

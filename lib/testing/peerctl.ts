@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Runs peerctl as a child process, as a user would, and watches what it prints. */
 
+import { resolve } from "node:path";
+
 /** How long a child, or a line from it, is waited for by default: a cold start under load stays far below. */
 const TIMEOUT_MS = 30_000;
 
@@ -10,6 +12,18 @@ const KEPT_VARIABLES =
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
+/** What the tests run as peerctl: main.ts, or the built file that PEERCTL_UNDER_TEST names from the repository's root. */
+export const PEERCTL_FILE = resolve(ROOT, Deno.env.get("PEERCTL_UNDER_TEST") || "main.ts");
+
+/** The command that runs it: put `command, ...flags` behind it. */
+export const peerctlCommand: readonly [string, ...string[]] = commandFor(PEERCTL_FILE);
+
+/** Scripts, and symbolic links to them, are run by this Deno with our configuration; anything else runs itself. */
+function commandFor(file: string): [string, ...string[]] {
+  if (!Deno.realPathSync(file).endsWith(".ts")) return [file];
+  return [Deno.execPath(), "run", "--quiet", "-A", "--config", `${ROOT}deno.json`, file];
+}
+
 export interface RunOptions {
   /** Added to a small clean environment (PATH, HOME, DENO_DIR and such); nothing else of ours is passed on. */
   readonly env?: Readonly<Record<string, string>>;
@@ -17,7 +31,7 @@ export interface RunOptions {
   readonly cwd?: string;
   /** The child is killed and the call rejects after this many milliseconds; default 30,000. */
   readonly timeoutMs?: number;
-  /** The file to run instead of main.ts, such as a symbolic link to it. */
+  /** The file to run instead of `PEERCTL_FILE`, such as a symbolic link to it. */
   readonly mainFile?: string;
 }
 
@@ -49,8 +63,9 @@ export interface PeerctlProcess extends AsyncDisposable {
 
 /** Runs peerctl to its end. */
 export async function runPeerctl(args: readonly string[], o: RunOptions = {}): Promise<RunResult> {
-  const child = new Deno.Command(Deno.execPath(), {
-    ...commandOptions(args, o),
+  const [program, options] = command(args, o);
+  const child = new Deno.Command(program, {
+    ...options,
     stdin: o.stdin === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
@@ -75,7 +90,7 @@ export async function runPeerctl(args: readonly string[], o: RunOptions = {}): P
 
 /** Starts peerctl and goes on. */
 export function startPeerctl(args: readonly string[], o: Omit<RunOptions, "timeoutMs" | "stdin"> = {}): PeerctlProcess {
-  return startDeno(commandOptions(args, o));
+  return start(...command(args, o));
 }
 
 /** Starts a script of a test's own in the same way. */
@@ -84,12 +99,11 @@ export function startScript(
   args: readonly string[],
   o: Omit<RunOptions, "timeoutMs" | "stdin" | "mainFile"> = {},
 ): PeerctlProcess {
-  return startDeno(commandOptions(args, { ...o, mainFile: file }));
+  return start(...command(args, { ...o, mainFile: file }));
 }
 
-function startDeno(options: Deno.CommandOptions): PeerctlProcess {
-  const child = new Deno.Command(Deno.execPath(), { ...options, stdin: "null", stdout: "piped", stderr: "piped" })
-    .spawn();
+function start(program: string, options: Deno.CommandOptions): PeerctlProcess {
+  const child = new Deno.Command(program, { ...options, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
   const lines: string[] = [];
   const watchers = new Set<() => void>();
   let isEnded = false;
@@ -147,14 +161,15 @@ function startDeno(options: Deno.CommandOptions): PeerctlProcess {
   };
 }
 
-function commandOptions(args: readonly string[], o: RunOptions): Deno.CommandOptions {
+function command(args: readonly string[], o: RunOptions): [string, Deno.CommandOptions] {
   const kept = Object.entries(Deno.env.toObject()).filter(([name]) => KEPT_VARIABLES.test(name));
-  return {
-    args: ["run", "--quiet", "-A", "--config", `${ROOT}deno.json`, o.mainFile ?? `${ROOT}main.ts`, ...args],
+  const [program, ...first] = o.mainFile === undefined ? peerctlCommand : commandFor(o.mainFile);
+  return [program, {
+    args: [...first, ...args],
     clearEnv: true,
     env: { ...Object.fromEntries(kept), NO_COLOR: "1", ...o.env },
     ...(o.cwd === undefined ? {} : { cwd: o.cwd }),
-  };
+  }];
 }
 
 async function feed(
