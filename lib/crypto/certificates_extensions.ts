@@ -10,13 +10,12 @@ import {
   CRLDistributionPoints,
   ExtendedKeyUsage,
   type Extension,
-  type GeneralName,
   KeyUsage,
   KeyUsageFlags,
   SubjectAlternativeName,
   SubjectKeyIdentifier,
 } from "@peculiar/asn1-x509";
-import { isIP } from "node:net";
+import { type FoundName, foundName, generalNamesProblem, isPlainOid } from "./certificates_names.ts";
 
 export interface ExtensionFacts {
   /** Undefined without basicConstraints. */
@@ -35,12 +34,6 @@ export interface ExtensionFacts {
   critical: readonly string[];
   /** Why a strict verifier refuses what is in here; each goes on from "Cannot use …: ". */
   problems: readonly string[];
-}
-
-/** One alternative name as it stands in the certificate. */
-export interface FoundName {
-  readonly type: "dns" | "ip" | "uri" | "email" | "other";
-  readonly value: string;
 }
 
 export interface AuthorityKeyFacts {
@@ -72,7 +65,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   "2.5.29.15": { name: "keyUsage", mayBeCritical: true, schema: KeyUsage, read: readKeyUsage },
   "2.5.29.17": { name: "subjectAltName", mayBeCritical: true, schema: SubjectAlternativeName, read: readNames },
   "2.5.29.19": { name: "basicConstraints", mayBeCritical: true, schema: BasicConstraints, read: readConstraints },
-  "2.5.29.31": { name: "cRLDistributionPoints", mayBeCritical: false, schema: CRLDistributionPoints },
+  "2.5.29.31": { name: "cRLDistributionPoints", mayBeCritical: false, schema: CRLDistributionPoints, read: readPoints },
   "2.5.29.32": { name: "certificatePolicies", mayBeCritical: true, schema: CertificatePolicies, read: readPolicies },
   "2.5.29.35": {
     name: "authorityKeyIdentifier",
@@ -111,9 +104,6 @@ const EXTENDED_USAGES: Readonly<Record<string, string>> = {
   "2.5.29.37.0": "anyExtendedKeyUsage",
 };
 
-/** URIs that Go's parser is sure to take: a scheme, a host and a path without escapes; or no host at all. */
-const PLAIN_URI = /^[a-z][a-z0-9+.-]*:(\/\/[a-z0-9-]+(\.[a-z0-9-]+)*)?(\/[a-z0-9._~-]*)*$/i;
-
 export function readExtensions(extensions: readonly Extension[]): ExtensionFacts {
   const into: Draft = {
     isCa: undefined,
@@ -132,11 +122,6 @@ export function readExtensions(extensions: readonly Extension[]): ExtensionFacts
   }
   for (const { extnID, critical, extnValue } of extensions) readExtension(extnID, critical, extnValue.buffer, into);
   return into;
-}
-
-/** Numbers above 31 bits are refused by Go wherever one may stand. */
-export function isPlainOid(oid: string): boolean {
-  return oid.split(".").every((arc) => Number(arc) < 2 ** 31);
 }
 
 /** Reads DER as `schema`, or returns undefined when it is not exactly the encoding of what was read. */
@@ -170,6 +155,10 @@ function extensionName(id: string): string {
   return READERS[id]?.name ?? RESTRICTING[id] ?? id;
 }
 
+function report(problem: string | undefined, into: Draft): void {
+  if (problem !== undefined) into.problems.push(problem);
+}
+
 function readSubjectKeyId(value: unknown, into: Draft): void {
   into.subjectKeyId = new Uint8Array((value as SubjectKeyIdentifier).buffer).toHex();
 }
@@ -177,6 +166,7 @@ function readSubjectKeyId(value: unknown, into: Draft): void {
 function readAuthority(value: unknown, into: Draft): void {
   const { keyIdentifier, authorityCertIssuer, authorityCertSerialNumber } = value as AuthorityKeyIdentifier;
   const hex = (buffer: ArrayBuffer | undefined) => buffer && new Uint8Array(buffer).toHex();
+  report(generalNamesProblem(authorityCertIssuer ?? []), into);
   const issuer = authorityCertIssuer?.find(({ directoryName }) => directoryName !== undefined)?.directoryName;
   into.authorityKeyId = {
     keyId: hex(keyIdentifier?.buffer),
@@ -221,8 +211,20 @@ function readPolicies(value: unknown, into: Draft): void {
   if (!ids.every(isPlainOid)) into.problems.push("its certificate policies hold a number that is too large");
 }
 
+/** Of where revocation lists are only whole names are taken, as public CAs write them. */
+function readPoints(value: unknown, into: Draft): void {
+  for (const { distributionPoint, reasons, cRLIssuer } of value as CRLDistributionPoints) {
+    if (reasons || cRLIssuer || !distributionPoint?.fullName) {
+      into.problems.push("its CRL distribution points are none that are understood here");
+    }
+    report(generalNamesProblem(distributionPoint?.fullName ?? []), into);
+  }
+}
+
 function readAccess(value: unknown, into: Draft): void {
-  const methods = [...value as AuthorityInfoAccessSyntax].map(({ accessMethod }) => accessMethod);
+  const entries = [...value as AuthorityInfoAccessSyntax];
+  const methods = entries.map(({ accessMethod }) => accessMethod);
+  report(generalNamesProblem(entries.map(({ accessLocation }) => accessLocation)), into);
   if (methods.length === 0) into.problems.push("its authority information access is empty");
   if (!methods.every(isPlainOid)) {
     into.problems.push("its authority information access holds a number that is too large");
@@ -230,24 +232,12 @@ function readAccess(value: unknown, into: Draft): void {
 }
 
 function readNames(value: unknown, into: Draft, isCritical: boolean): void {
-  const names = [...value as SubjectAlternativeName].map(foundName);
+  const all = [...value as SubjectAlternativeName];
+  const names = all.map(foundName);
   into.names = names;
   if (names.length === 0) into.problems.push("its subject alternative name is empty");
   if (isCritical && names.every(({ type }) => type === "other")) {
     into.problems.push("its critical subject alternative name holds none that is understood here");
   }
-  for (const { type, value } of names) {
-    // deno-lint-ignore no-control-regex -- the characters of an IA5String are what is looked for.
-    if (type !== "other" && !/^[\u0000-\u007f]*$/.test(value)) into.problems.push("one of its names is not ASCII");
-    if (type === "uri" && !PLAIN_URI.test(value)) into.problems.push("its URI is none that is understood here");
-    if (type === "ip" && isIP(value) === 0) into.problems.push("its IP address is none");
-  }
-}
-
-function foundName(name: GeneralName): FoundName {
-  if (name.dNSName !== undefined) return { type: "dns", value: name.dNSName };
-  if (name.iPAddress !== undefined) return { type: "ip", value: name.iPAddress };
-  if (name.uniformResourceIdentifier !== undefined) return { type: "uri", value: name.uniformResourceIdentifier };
-  if (name.rfc822Name !== undefined) return { type: "email", value: name.rfc822Name };
-  return { type: "other", value: "a name of another kind" };
+  report(generalNamesProblem(all), into);
 }

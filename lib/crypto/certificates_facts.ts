@@ -2,10 +2,10 @@
 /** Reads a certificate strictly into facts, and tells what makes it no conforming one (RFC 5280 section 4.1). */
 
 import { AsnSerializer } from "@peculiar/asn1-schema";
-import { type AlgorithmIdentifier, Certificate, type Name, type Time } from "@peculiar/asn1-x509";
+import { type AlgorithmIdentifier, Certificate, type Time } from "@peculiar/asn1-x509";
 import { X509Certificate } from "node:crypto";
 import { PeerctlError } from "../errors.ts";
-import { type ExtensionFacts, isPlainOid, readDer, readExtensions } from "./certificates_extensions.ts";
+import { type ExtensionFacts, readDer, readExtensions } from "./certificates_extensions.ts";
 import { type KeyFacts, keyFacts } from "./key_facts.ts";
 
 /** Longest serial number, in bytes, without the zero that keeps it positive (RFC 5280 section 4.1.2.2). */
@@ -139,20 +139,6 @@ function serialProblem(serial: Uint8Array): string | undefined {
   if ((serial[0] ?? 0) > 0x7f) return "its serial number is negative";
   const length = serial[0] === 0 ? serial.length - 1 : serial.length;
   return length > MAX_SERIAL_BYTES ? `its serial number has more than ${MAX_SERIAL_BYTES} bytes` : undefined;
-}
-
-/** Go reads no other strings, and checks the characters of these. */
-function nameProblem(name: Name): string | undefined {
-  for (const attribute of name.flatMap((part) => [...part])) {
-    if (!isPlainOid(attribute.type)) return "a number in its names is too large";
-    const { printableString, utf8String, ia5String } = attribute.value;
-    const isRight = printableString !== undefined
-      ? /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(printableString)
-      // deno-lint-ignore no-control-regex -- the characters of an IA5String are what is looked for.
-      : utf8String !== undefined || (ia5String !== undefined && /^[\u0000-\u007f]*$/.test(ia5String));
-    if (!isRight) return "its names hold a string that not every peer reads";
-  }
-  return undefined;
 }
 
 function timeProblem(time: Time): string | undefined {

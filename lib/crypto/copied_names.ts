@@ -2,7 +2,7 @@
 /** Takes the alternative names of a request or an older certificate over into a new one, by the rules for `--san`. */
 
 import { PeerctlError } from "../errors.ts";
-import type { FoundName } from "./certificates_extensions.ts";
+import type { FoundName } from "./certificates_names.ts";
 import { type AlternativeName, parseAlternativeNames } from "./subject_alternative_name.ts";
 
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Says whether a certificate is for a name, by the stricter of OpenSSL's and Go's rules. */
 
-import type { FoundName } from "./certificates_extensions.ts";
+import type { FoundName } from "./certificates_names.ts";
 import type { AlternativeName } from "./subject_alternative_name.ts";
 
 /** A label as host names have it: OpenSSL lets "*" stand for no other, and wants no other behind it. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import assert from "node:assert/strict";
-import type { FoundName } from "./certificates_extensions.ts";
+import type { FoundName } from "./certificates_names.ts";
 import { parseAlternativeNames } from "./subject_alternative_name.ts";
 import { isForName } from "./verify_names.ts";
 
