@@ -8,7 +8,7 @@ import { startGoForwarder, startGoProxy } from "../go_tls_peers.ts";
 import { type PeerctlProcess, startPeerctl } from "../peerctl.ts";
 
 /** The name in the pod VM's certificate. */
-export const SERVER_NAME = "podvm-bench";
+export const SERVER_NAME = "podvm-server";
 
 /** How long a relay may take to reach the agent, in milliseconds. */
 const OPEN_TIMEOUT_MS = 30_000n;
