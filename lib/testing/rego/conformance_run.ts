@@ -3,6 +3,7 @@
 
 import { judge, type Outcome, type Verdict } from "./judge.ts";
 import type { OpaCase } from "./opa_cases.ts";
+import { INPUT, KNOWN_DIFFERENCES, type KnownDifference } from "./opa_faults.ts";
 
 export interface Judged {
   readonly test: OpaCase;
@@ -79,7 +80,23 @@ ${conformanceTable(all)}
 
 By the first builtin named; the number of cases in brackets.
 
-${rows.join("")}`;
+${rows.join("")}
+Two of them stand beside the families that peerctl leaves out. \`crypto.parse_private_keys\` answers with the private
+numbers of the keys, in the shape that the structs of OPA's own crypto library happen to have: values of a policy end up
+in results, traces and logs, and no decision needs them. \`test.sleep\` would stop a whole process, as decisions are
+synchronous.
+
+## Where peerctl answers otherwise than OPA
+
+Random policies and random calls of builtins are compared with OPA
+(\`deno run -A lib/testing/rego/fuzz.ts\`). These are the differences that are left on purpose, each held by
+\`known_differences_peer_test.ts\`, with input \`${INPUT}\`:
+
+${KNOWN_DIFFERENCES.map(differenceText).join("\n")}`;
+}
+
+function differenceText({ why, rules, opa, ours }: KnownDifference): string {
+  return `- ${why}\n\n      ${rules.replaceAll("\n", "\n      ")}\n      # OPA: ${opa}\n      # peerctl: ${ours}\n`;
 }
 
 /** A share in per cent, rounded down to a tenth, so that it never promises more than there is. */
