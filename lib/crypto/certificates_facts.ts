@@ -6,6 +6,7 @@ import { type AlgorithmIdentifier, Certificate, type Time } from "@peculiar/asn1
 import { X509Certificate } from "node:crypto";
 import { PeerctlError } from "../errors.ts";
 import { type ExtensionFacts, readDer, readExtensions } from "./certificates_extensions.ts";
+import { nameProblem } from "./certificates_names.ts";
 import { type KeyFacts, keyFacts } from "./key_facts.ts";
 
 /** Longest serial number, in bytes, without the zero that keeps it positive (RFC 5280 section 4.1.2.2). */
