@@ -10,7 +10,7 @@ import { dottedName } from "../resolve.ts";
 import { operatorName } from "../rule_names.ts";
 import { eachTerm } from "../term_walk.ts";
 import type { Value } from "../values.ts";
-import { typeText } from "./describe.ts";
+import { pluralText, typeText } from "./describe.ts";
 import { createDocuments, type Documents, lookUp, rootOf, type Signature, signatureAt } from "./documents.ts";
 import { createScope, type Environment, type Scope } from "./environment.ts";
 import { equate, expectType, typeOf } from "./infer.ts";
@@ -107,7 +107,10 @@ export function createBodyChecker(o: BodyCheckOptions): BodyChecker {
   function checkEquation(a: Term, b: Term, loc: RegoLocation, env: Environment): Problem | undefined {
     const left = typeOf(env, a), right = typeOf(env, b);
     if (equate(env, a, b)) return undefined;
-    return { message: `never equal: ${namedText(a, left)} and ${namedText(b, right)}`, loc };
+    const sides = `${sideText(a, "the left side")} is ${typeText(left)}, ${sideText(b, "the right side")} is ${
+      typeText(right)
+    }`;
+    return { message: `never equal: ${sides}`, loc };
   }
 
   /** What a collection may hold depends on its own type, which a signature cannot say. */
@@ -134,8 +137,8 @@ export function createBodyChecker(o: BodyCheckOptions): BodyChecker {
     const have = typeOf(env, term);
     const isPossible = lattice.hasUnknown(have) || lattice.mayEqual(have, type);
     if (isPossible && expectType(env, term, type)) return undefined;
-    const want = `the collection has ${role}s that are ${typeText(type)}`;
-    return { message: `never in there: ${namedText(term, have)}; ${want}`, loc: term.loc };
+    const what = `${sideText(term, `the ${role}`)} is ${typeText(have)}`;
+    return { message: `never found: ${what}, but the collection's ${role}s are ${pluralText(type)}`, loc: term.loc };
   }
 
   function checkCall(
@@ -209,8 +212,8 @@ export function createBodyChecker(o: BodyCheckOptions): BodyChecker {
   };
 }
 
-/** What a term is, by its name where it has one. */
-function namedText(term: Term, type: Type | undefined): string {
+/** The name of a term where it has one. */
+function sideText(term: Term, otherwise: string): string {
   const isNamed = term.kind === "var" && !isGenerated(term.name) && !term.name.startsWith("_$");
-  return isNamed ? `${writtenName(term.name)} (${typeText(type)})` : typeText(type);
+  return isNamed ? writtenName(term.name) : otherwise;
 }

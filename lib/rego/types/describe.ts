@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Tells people what a type is, in a few words. */
 
-import type { Type } from "../builtins/builtin.ts";
+import type { ObjectType, Type } from "../builtins/builtin.ts";
 import { formatJson } from "../json.ts";
 
 /** Types inside types are told this deep. */
@@ -10,9 +10,9 @@ const MAX_TOLD_DEPTH = 2;
 /** Alternatives, items and keys that are told of one type. */
 const MAX_TOLD = 6;
 
-/** "a string", "an array of numbers", "an object with "a", "b"", "a number or a set". */
+/** "a string", "an array of numbers", `an object {"a": string}`, "a number or a set". */
 export function typeText(type: Type | undefined, depth = 0): string {
-  if (type === undefined) return "of no known type";
+  if (type === undefined) return "anything";
   switch (type.kind) {
     case "any":
       return "anything";
@@ -20,36 +20,46 @@ export function typeText(type: Type | undefined, depth = 0): string {
       return "null";
     case "array":
       if (depth >= MAX_TOLD_DEPTH) return "an array";
-      return type.items.length === 0 ? collection("an array", type.rest, depth) : tuple(type.items, depth);
+      if (type.items.length === 0) return collectionText("array", type.rest, depth);
+      return `an array [${listed(type.items.map((item) => bareText(item, depth + 1)))}]`;
     case "set":
-      return depth >= MAX_TOLD_DEPTH ? "a set" : collection("a set", type.of, depth);
-    case "object": {
-      const keys = keyList(type);
-      return keys === "" ? "an object" : `an object with ${keys}`;
-    }
+      return depth >= MAX_TOLD_DEPTH ? "a set" : collectionText("set", type.of, depth);
+    case "object":
+      return depth >= MAX_TOLD_DEPTH ? "an object" : objectText(type, depth);
     case "or":
-      return shorten(type.of.map((each) => typeText(each, depth + 1)), " or ");
+      return alternatives(type.of.map((each) => typeText(each, depth + 1)));
     default:
       return `a ${type.kind}`;
   }
 }
 
-function collection(name: string, of: Type | undefined, depth: number): string {
-  if (of === undefined) return name.replace(/^an? /, "an empty ");
-  return of.kind === "any" ? name : `${name} of ${pluralText(of, depth + 1)}`;
+function collectionText(kind: "array" | "set", of: Type | undefined, depth: number): string {
+  if (of === undefined) return `an empty ${kind}`;
+  const article = kind === "array" ? "an" : "a";
+  return of.kind === "any" ? `${article} ${kind}` : `${article} ${kind} of ${pluralText(of, depth + 1)}`;
 }
 
-function tuple(items: readonly (Type | undefined)[], depth: number): string {
-  return `an array [${shorten(items.map((item) => bareText(item, depth + 1)), ", ")}]`;
+function objectText({ members, rest }: ObjectType, depth: number): string {
+  const told = [...members.values()].map(({ key, value }) => `${formatJson(key)}: ${bareText(value, depth + 1)}`);
+  if (told.length > 0) return `an object {${listed(rest ? [...told, "…"] : told)}}`;
+  if (rest === undefined) return "an empty object";
+  const isAnything = rest.key?.kind === "any" && rest.value?.kind === "any";
+  return isAnything
+    ? "an object"
+    : `an object from ${pluralText(rest.key, depth + 1)} to ${pluralText(rest.value, depth + 1)}`;
 }
 
-function pluralText(type: Type, depth: number): string {
+/** "strings", "numbers or sets". */
+export function pluralText(type: Type | undefined, depth = 0): string {
+  if (type === undefined) return typeText(type, depth);
   switch (type.kind) {
-    case "null":
     case "any":
+    case "null":
       return typeText(type, depth);
     case "or":
-      return shorten(type.of.map((each) => pluralText(each, depth)), " or ");
+      return alternatives(type.of.map((each) => pluralText(each, depth)));
+    case "object":
+      return depth >= MAX_TOLD_DEPTH ? "objects" : objectText(type, depth).replace(/^an (empty )?object/, "$1objects");
     default:
       return `${type.kind}s`;
   }
@@ -59,14 +69,19 @@ function bareText(type: Type | undefined, depth: number): string {
   return typeText(type, depth).replace(/^an? /, "");
 }
 
-/** The known keys of an object. */
-export function keyList(type: Type | undefined): string {
-  if (type?.kind !== "object") return "";
-  return shorten([...type.members.values()].map(({ key }) => formatJson(key)), ", ");
+/** The keys of an object of which all are known; "" for everything else. */
+export function keysText(type: Type | undefined): string {
+  if (type?.kind !== "object" || type.rest !== undefined) return "";
+  return listed([...type.members.values()].map(({ key }) => formatJson(key)));
 }
 
-function shorten(parts: readonly string[], separator: string): string {
+function listed(parts: readonly string[]): string {
+  return parts.length > MAX_TOLD ? `${parts.slice(0, MAX_TOLD).join(", ")}, …` : parts.join(", ");
+}
+
+function alternatives(parts: readonly string[]): string {
   const unique = [...new Set(parts)];
-  const told = unique.slice(0, MAX_TOLD).join(separator);
-  return unique.length > MAX_TOLD ? `${told}${separator}…` : told;
+  if (unique.length > MAX_TOLD) return listed(unique);
+  const last = unique.pop() ?? "";
+  return unique.length === 0 ? last : `${unique.join(", ")} or ${last}`;
 }

@@ -9,10 +9,10 @@ import { formatJson } from "../json.ts";
 import type { RegoLocation } from "../limits.ts";
 import { isRoot } from "../term_walk.ts";
 import { keyOf } from "../values.ts";
-import { keyList, typeText } from "./describe.ts";
+import { keysText, pluralText, typeText } from "./describe.ts";
 import { extentOf, lookUp, rootOf, type TypeNode } from "./documents.ts";
 import type { Environment } from "./environment.ts";
-import { expectType } from "./infer.ts";
+import { expectType, typeOf } from "./infer.ts";
 
 /** Why something cannot be, and where. */
 export interface Problem {
@@ -84,12 +84,12 @@ function checkRest(env: Environment, ref: RefTerm, type: Type | undefined, index
     case "var": {
       const known = env.scope.get(part.name);
       if (!known) env.scope.set(part.name, keys);
-      else if (!env.lattice.mayEqual(known, keys)) return wrongKey(ref, index, type, known, keys);
+      else if (!env.lattice.mayEqual(known, keys)) return wrongKey(ref, index, keys, known);
       inner = env.lattice.values(type);
       break;
     }
     default:
-      if (part.kind !== "ref" && !expectType(env, part, keys)) return wrongKey(ref, index, type, undefined, keys);
+      if (!expectType(env, part, keys)) return wrongKey(ref, index, keys, typeOf(env, part));
       inner = env.lattice.values(type);
   }
   return checkRest(env, ref, inner, index + 1);
@@ -120,26 +120,15 @@ function notACollection(ref: RefTerm, index: number, what: string): Problem {
 
 function noMember(ref: RefTerm, index: number, type: Type | undefined): Problem {
   const part = ref.path[index] as Term;
-  const known = keyList(type);
-  const message = `${refText(ref, index)} has no ${partText(part)}: it is ${typeText(type)}`;
-  return {
-    message: known === "" ? message : `${refText(ref, index)} has no ${partText(part)}, only ${known}`,
-    loc: part.loc,
-  };
+  const known = keysText(type);
+  const instead = known === "" ? `: it is ${typeText(type)}` : `, only ${known}`;
+  return { message: `${refText(ref, index)} has no ${partText(part)}${instead}`, loc: part.loc };
 }
 
-function wrongKey(
-  ref: RefTerm,
-  index: number,
-  type: Type | undefined,
-  have: Type | undefined,
-  want: Type | undefined,
-): Problem {
+function wrongKey(ref: RefTerm, index: number, keys: Type | undefined, have?: Type): Problem {
   const part = ref.path[index] as Term;
-  const what = have ? `${partText(part)} is ${typeText(have)}` : "what stands in the brackets never is";
-  const message = `${refText(ref, index)} is ${typeText(type)}: its members are found by ${
-    typeText(want)
-  }, but ${what}`;
+  const what = have && part.kind === "var" && !isGenerated(part.name) ? `${writtenName(part.name)} is` : "this is";
+  const message = `${refText(ref, index)} has keys that are ${pluralText(keys)}, but ${what} ${typeText(have)}`;
   return { message, loc: part.loc };
 }
 
