@@ -13,9 +13,10 @@ export interface ClientConnection {
   readonly remote: string;
   /** No further request: answers say so, and it is closed when the last is sent. */
   readonly isEnding: boolean;
-  /** A request begins; `end` must follow. */
-  begin(): void;
-  end(): void;
+  /** A doubtful request came: what follows it on an http/1.1 connection is not looked at. */
+  isRefused: boolean;
+  /** A request begins; `onLost` is called when the connection closes before what is returned is called. */
+  begin(onLost: () => void): () => void;
   /** For h2. */
   hasSession(session: ServerHttp2Session): void;
 }
@@ -64,7 +65,7 @@ export function createClientConnections(max: number): ClientConnections {
 }
 
 function track(socket: TLSSocket): { connection: ClientConnection; retire(): void } {
-  let underWay = 0;
+  const underWay = new Set<() => void>();
   let isEnding = false;
   let session: ServerHttp2Session | undefined;
   const certificate = socket.getPeerX509Certificate();
@@ -75,23 +76,26 @@ function track(socket: TLSSocket): { connection: ClientConnection; retire(): voi
     get isEnding() {
       return isEnding;
     },
-    begin() {
-      underWay++;
-    },
-    end() {
-      underWay--;
-      // http/1.1 connections end themselves after an answer that says "close".
+    isRefused: false,
+    begin(onLost) {
+      underWay.add(onLost);
+      // An http/1.1 connection ends itself after an answer that says "close".
+      return () => underWay.delete(onLost);
     },
     hasSession(opened) {
       session = opened;
     },
   };
+  // Not left to each request: one that waits behind another hears nothing from the runtime.
+  socket.once("close", () => {
+    for (const onLost of [...underWay]) onLost();
+  });
   return {
     connection,
     retire() {
       isEnding = true;
       if (session !== undefined) session.close();
-      else if (underWay === 0) socket.end();
+      else if (underWay.size === 0) socket.end();
     },
   };
 }

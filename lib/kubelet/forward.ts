@@ -41,8 +41,14 @@ export interface Failure {
   readonly isUnanswered: boolean;
 }
 
-/** Resolves when everything is sent, the client is gone, or the kubelet failed; never rejects. */
-export function forward(o: ForwardOptions): Promise<Forwarded> {
+export interface Forwarding {
+  /** Resolves when everything is sent, the client is gone, or the kubelet failed; never rejects. */
+  readonly done: Promise<Forwarded>;
+  /** The client has gone. */
+  abort(): void;
+}
+
+export function forward(o: ForwardOptions): Forwarding {
   const { request, response, upstream } = o;
   const { promise, resolve } = Promise.withResolvers<Forwarded>();
   let bytesIn = 0, bytesOut = 0, status = 0;
@@ -80,8 +86,8 @@ export function forward(o: ForwardOptions): Promise<Forwarded> {
       }
       fail(kindOf(error, isAnswered), error);
     });
-    mine.on("socket", (socket: Socket) => {
-      if (mine === sent) startTimer(socket);
+    mine.on("socket", () => {
+      if (mine === sent && !isDone) startTimer();
     });
     mine.on("response", (answer: http.IncomingMessage) => mine === sent && onAnswer(answer));
     // The proxy asked for no upgrade, so an answer of 101 is no answer.
@@ -101,7 +107,7 @@ export function forward(o: ForwardOptions): Promise<Forwarded> {
     }, (error) => fail(kindOf(error, false), error));
   };
 
-  function startTimer(_socket: Socket): void {
+  function startTimer(): void {
     clearTimeout(timer);
     timer = setTimeout(() => {
       fail("timeout", new PeerctlError("timeout", `the kubelet did not answer within ${o.responseTimeoutMs} ms`));
@@ -130,13 +136,13 @@ export function forward(o: ForwardOptions): Promise<Forwarded> {
     answer.once("aborted", () => fail("broken", new PeerctlError("peer", "the kubelet broke its answer off")));
   }
 
-  // 'close' comes in every case; before the end of the answer it means that the client has gone.
-  response.once("close", () => {
-    if (!isDone) {
-      finish();
-      sent?.destroy();
-    }
-  });
+  const abort = () => {
+    if (isDone) return;
+    finish();
+    sent.destroy();
+  };
+  // It comes in every case; before the end of the answer it means that the client has gone.
+  response.once("close", abort);
   response.once("finish", () => {
     finish();
     // A kubelet that has answered does not read on: neither do we.
@@ -145,7 +151,7 @@ export function forward(o: ForwardOptions): Promise<Forwarded> {
   response.on("error", () => {});
   request.on("error", () => {});
   send();
-  return promise;
+  return { done: promise, abort };
 }
 
 function begin(response: OutgoingResponse, status: number, headers: string[], closes: boolean): void {

@@ -30,6 +30,12 @@ export interface HttpHandlers<C> {
   onBadRequest(connection: C, reason: string): void;
 }
 
+/** What the servers know of a connection. */
+export interface Refusable {
+  /** It has had its last answer: bytes that come behind are not worth another. */
+  readonly isRefused: boolean;
+}
+
 export interface HttpServersOptions<C> extends HttpHandlers<C> {
   /** For a request's headers to be complete, in milliseconds. */
   readonly headerTimeoutMs: number;
@@ -43,7 +49,7 @@ export interface HttpServers<C> {
   close(): void;
 }
 
-export function createHttpServers<C>(o: HttpServersOptions<C>): HttpServers<C> {
+export function createHttpServers<C extends Refusable>(o: HttpServersOptions<C>): HttpServers<C> {
   const sockets = new WeakMap<Socket, C>();
   const sessions = new WeakMap<http2.Http2Session, C>();
   const h1 = createH1(o);
@@ -79,8 +85,10 @@ export function createHttpServers<C>(o: HttpServersOptions<C>): HttpServers<C> {
     o.onUpgrade(request, socket as TLSSocket, head, known(sockets.get(socket)));
   });
   h1.on("connect", (_request: http.IncomingMessage, socket: Socket) => {
+    const connection = known(sockets.get(socket));
+    if (connection.isRefused) return;
     refuseBytes(socket, 400);
-    o.onBadRequest(known(sockets.get(socket)), "CONNECT");
+    o.onBadRequest(connection, "CONNECT");
   });
   h2.on("connect", (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
     response.writeHead(400);
@@ -91,9 +99,10 @@ export function createHttpServers<C>(o: HttpServersOptions<C>): HttpServers<C> {
     const code = error.code ?? "";
     // Every other code is the client going away.
     if (!/^HPE_|^ERR_HTTP_REQUEST_TIMEOUT$/.test(code)) return void socket.destroy();
+    const connection = known(sockets.get(socket));
+    if (connection.isRefused) return;
     refuseBytes(socket, code === "HPE_HEADER_OVERFLOW" ? 431 : code.startsWith("HPE_") ? 400 : 408);
-    const connection = sockets.get(socket);
-    if (connection !== undefined) o.onBadRequest(connection, code);
+    o.onBadRequest(connection, code);
   });
   h2.on("sessionError", () => {});
 

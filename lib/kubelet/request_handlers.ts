@@ -65,9 +65,14 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
     const time = new Date();
     const since = performance.now();
     requestsUnderWay++;
-    connection.begin();
+    const leave = connection.begin(() => onLost?.());
+    let onLost: (() => void) | undefined;
     return {
       id,
+      /** What to do when the connection closes. */
+      whenLost(abort: () => void) {
+        onLost = abort;
+      },
       end(outcome: Outcome) {
         const { facts } = outcome;
         const entry: AuditEntry = {
@@ -89,7 +94,7 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
         };
         metrics.done(entry);
         o.audit?.write(entry);
-        connection.end();
+        leave();
         if (--requestsUnderWay > 0) return;
         for (const resolve of waiting) resolve();
         waiting.clear();
@@ -173,11 +178,13 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
     whenIdle: () => requestsUnderWay === 0 ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve)),
 
     onBadRequest(connection, reason) {
+      connection.isRefused = true;
       open(undefined, connection).end({ decision: "refuse", rule: reason, status: 400, bytesIn: 0, bytesOut: 0 });
     },
 
     onRequest(request, response, connection, expectsContinue) {
-      const { id, end } = open(request, connection);
+      if (connection.isRefused) return;
+      const { id, end, whenLost } = open(request, connection);
       const rawHeaders = request.rawHeaders;
       const accept = headerValue(rawHeaders, "accept");
       const judged = attempt(request, rawHeaders, connection);
@@ -188,6 +195,7 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
         const closes = objected.answer.closes === true || connection.isEnding || expectsContinue;
         if (closes && !("stream" in response)) {
           // Nothing of the body is waited for, and nothing behind it looked at.
+          connection.isRefused = true;
           response.once("finish", () => connection.socket.destroySoon());
         }
         const bytesOut = sendAnswer(response, { ...objected.answer, requestId: id, accept, closes });
@@ -195,7 +203,7 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
       }
       const { facts, body, verdict } = judged as Judged;
       if (expectsContinue) response.writeContinue();
-      forward({
+      const forwarding = forward({
         request,
         response,
         rawHeaders,
@@ -205,7 +213,9 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
         upstream: o.upstream,
         responseTimeoutMs: answerMs(facts, timeouts),
         closes: connection.isEnding,
-      }).then(({ failure, ...sent }) => {
+      });
+      whenLost(forwarding.abort);
+      forwarding.done.then(({ failure, ...sent }) => {
         const allowed = { decision: "allow", rule: verdict.rule, facts } as const;
         if (failure === undefined) return end({ ...allowed, ...sent });
         const { status, message } = failed(failure, id);
@@ -216,6 +226,7 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
     },
 
     onUpgrade(request, socket, head, connection) {
+      if (connection.isRefused) return;
       const { id, end } = open(request, connection);
       const accept = headerValue(request.rawHeaders, "accept");
       const judged = attempt(request, request.rawHeaders, connection);
