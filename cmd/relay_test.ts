@@ -7,7 +7,7 @@ import { connectRelay, type RelayClient } from "../lib/agent/relay_client.ts";
 import { relaySlotPaths } from "../lib/agent/relay_slot.ts";
 import { dialUnix } from "../lib/net/unix_socket.ts";
 import { type GuestEnd, startGuestEnd } from "../lib/testing/guest_end.ts";
-import { peerctlCommand, runPeerctl, startPeerctl, startScript } from "../lib/testing/peerctl.ts";
+import { PEERCTL_FILE, peerctlCommand, runPeerctl, startPeerctl, startScript } from "../lib/testing/peerctl.ts";
 import type { SpawnerTask } from "../lib/testing/relay_spawner.ts";
 import { withTempDir } from "../lib/testing/temp_dir.ts";
 import { createTtrpcClient } from "../lib/ttrpc/client.ts";
@@ -170,7 +170,10 @@ function assertSharesNothing(pid: number, task: SpawnerTask): void {
   const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /, "").split(" ");
   assert.equal(Number(fields[3]), pid, "it leads a session of its own");
   const names = Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0").map((entry) => entry.split("=")[0]);
-  const allowed = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "NO_COLOR", "LANG", "TZ", ""];
+  const kept = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "NO_COLOR", "LANG", "TZ", ""];
+  // What the launcher of a built peerctl sets anew.
+  const launched = ["PWD", "PEERCTL_ARGV0", "PEERCTL_SELF", "DENO_NO_UPDATE_CHECK", "DENO_NO_PACKAGE_JSON"];
+  const allowed = PEERCTL_FILE.endsWith(".ts") ? kept : [...kept, ...launched];
   assert.deepEqual(names.filter((name) => !allowed.includes(name ?? "")), []);
   assert.equal(Deno.readLinkSync(`/proc/${pid}/cwd`), "/");
   const targets = new Map<string, string>();

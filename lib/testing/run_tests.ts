@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Runs the tests, shows their output as it comes, and ends with one line of totals: `N passed, N failed, N skipped`. */
+/**
+ * Runs the tests, the black-box ones a second time against a built peerctl, shows their output as it comes, and ends with
+ * one line of totals: `N passed, N failed, N skipped`.
+ */
 
 import { existsSync } from "node:fs";
+import { withBuiltPeerctl } from "./built_peerctl.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -40,18 +44,24 @@ export interface Selection {
   readonly words: readonly string[];
   /** For deno test: its flags, and paths that exist. */
   readonly passed: readonly string[];
+  /** True when a path is among them: then the tests are those that lie there. */
+  readonly hasPaths: boolean;
 }
 
 /** Sorts the arguments; `isPath` says which words are paths and left to deno test. */
 export function readSelection(args: readonly string[], isPath: (word: string) => boolean): Selection {
   const words: string[] = [], passed: string[] = [];
+  let hasPaths = false;
   args.forEach((arg, i) => {
     if (arg === "--unit") return;
     const isValue = args[i - 1] === "--filter";
-    if (arg.startsWith("-") || isValue || isPath(arg)) passed.push(arg);
-    else words.push(arg);
+    if (arg.startsWith("-") || isValue) passed.push(arg);
+    else if (isPath(arg)) {
+      passed.push(arg);
+      hasPaths = true;
+    } else words.push(arg);
   });
-  return { isUnit: args.includes("--unit"), words, passed };
+  return { isUnit: args.includes("--unit"), words, passed, hasPaths };
 }
 
 /** The test files chosen; none means that deno test looks for all of them itself. */
@@ -60,6 +70,15 @@ export function selectFiles(files: readonly string[], { isUnit, words }: Selecti
   return files.filter((path) =>
     (words.length === 0 || words.some((word) => path.includes(word))) &&
     (!isUnit || (path.startsWith("lib/") && !path.endsWith("_peer_test.ts")))
+  );
+}
+
+/** Those of all files that are run against a built peerctl too: every black-box test that needs no peer program. */
+export function selectBuiltFiles(files: readonly string[], selection: Selection): string[] {
+  if (selection.isUnit || selection.hasPaths) return [];
+  return files.filter((path) =>
+    path.startsWith("cmd/") && !path.endsWith("_peer_test.ts") &&
+    (selection.words.length === 0 || selection.words.some((word) => path.includes(word)))
   );
 }
 
@@ -75,16 +94,44 @@ async function testFiles(folder: string): Promise<string[]> {
 
 async function main(args: readonly string[]): Promise<number> {
   const selection = readSelection(args, (word) => existsSync(`${ROOT}${word}`));
-  const files = selectFiles([...await testFiles("cmd"), ...await testFiles("lib")], selection);
+  const all = [...await testFiles("cmd"), ...await testFiles("lib")];
+  const files = selectFiles(all, selection);
   if (files.length === 0 && selection.words.length > 0) {
     console.log(
       `There is no test file with ${selection.words.join(" or ")} in its path.\n0 passed, 1 failed, 0 skipped`,
     );
     return 1;
   }
+  const reasons = new Set<string>();
+  const totals = [await runDenoTest([...selection.passed, ...files], {}, reasons)];
+  const again = selectBuiltFiles(all, selection);
+  if (again.length > 0) {
+    try {
+      await withBuiltPeerctl(async (env) => {
+        console.log("Now the black-box tests with peerctl in one file:");
+        totals.push(await runDenoTest([...selection.passed, ...again], env, reasons));
+      });
+    } catch (error) {
+      console.log("peerctl in one file cannot be built, so it is not tested:", error);
+      totals.push({ passed: 0, failed: 1, skipped: 0 });
+    }
+  }
+  for (const reason of reasons) console.log(reason);
+  const sum = (key: keyof Totals) => totals.reduce((total, each) => total + each[key], 0);
+  console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+  return sum("failed") > 0 ? 1 : 0;
+}
+
+/** Runs deno test with more environment and adds to `reasons` why tests were skipped. */
+async function runDenoTest(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  reasons: Set<string>,
+): Promise<Totals> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--frozen", "--no-prompt", ...selection.passed, ...files],
+    args: ["test", "-A", "--frozen", "--no-prompt", ...args],
     cwd: ROOT,
+    env: { ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -97,7 +144,6 @@ async function main(args: readonly string[]): Promise<number> {
   // Ctrl-C reaches deno test by itself; whoever ends only this process means the tests.
   Deno.addSignalListener("SIGTERM", end);
   let totals: Totals | undefined;
-  const reasons = new Set<string>();
   const readLine = (line: string) => {
     totals = readTotals(line) ?? totals;
     const text = line.replaceAll(COLOURS, "");
@@ -110,13 +156,10 @@ async function main(args: readonly string[]): Promise<number> {
   ]);
   clearTimeout(timer);
   Deno.removeSignalListener("SIGTERM", end);
-  for (const reason of reasons) console.log(reason);
   if (totals === undefined) console.log("The tests did not run to their end; see above.");
   const { passed, failed, skipped } = totals ?? { passed: 0, failed: 1, skipped: 0 };
   // A test file that cannot be loaded fails the run without being a failed test.
-  const shownFailed = !status.success && failed === 0 ? 1 : failed;
-  console.log(`${passed} passed, ${shownFailed} failed, ${skipped} skipped`);
-  return shownFailed > 0 ? 1 : 0;
+  return { passed, failed: !status.success && failed === 0 ? 1 : failed, skipped };
 }
 
 /** Copies a child's stream to ours as it comes, and hands over each line. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { readSelection, readTotals, selectFiles } from "./run_tests.ts";
+import { readSelection, readTotals, selectBuiltFiles, selectFiles } from "./run_tests.ts";
 import { withTempDir } from "./temp_dir.ts";
 
 Deno.test("readTotals() reads what deno test says at its end, steps not counted", async () => {
@@ -23,7 +23,8 @@ Deno.test("readTotals() reads what deno test says at its end, steps not counted"
 
 Deno.test("readSelection() takes words for files and leaves flags and paths to deno test", () => {
   const selection = readSelection(["rego", "--filter", "x", "--fail-fast", "lib/net"], (word) => word === "lib/net");
-  assert.deepEqual(selection, { isUnit: false, words: ["rego"], passed: ["--filter", "x", "--fail-fast", "lib/net"] });
+  const passed = ["--filter", "x", "--fail-fast", "lib/net"];
+  assert.deepEqual(selection, { isUnit: false, words: ["rego"], passed, hasPaths: true });
 });
 
 Deno.test("selectFiles() chooses by words, and leaves commands and peers out of the unit tests", () => {
@@ -34,4 +35,14 @@ Deno.test("selectFiles() chooses by words, and leaves commands and peers out of 
   assert.deepEqual(select("--unit"), ["lib/rego/a_test.ts", "lib/net/c_test.ts"]);
   assert.deepEqual(select("--unit", "rego"), ["lib/rego/a_test.ts"]);
   assert.deepEqual(select("nothing"), []);
+});
+
+Deno.test("selectBuiltFiles() chooses the black-box tests that need no peer, unless a path was named", () => {
+  const files = ["cmd/relay_test.ts", "cmd/relay_peer_test.ts", "cmd/demo_test.ts", "lib/net/relay_test.ts"];
+  const select = (...args: string[]) => selectBuiltFiles(files, readSelection(args, (word) => word === "lib/net"));
+  assert.deepEqual(select(), ["cmd/relay_test.ts", "cmd/demo_test.ts"]);
+  assert.deepEqual(select("relay", "--fail-fast"), ["cmd/relay_test.ts"]);
+  assert.deepEqual(select("net"), []);
+  assert.deepEqual(select("lib/net"), []);
+  assert.deepEqual(select("--unit"), []);
 });
