@@ -42,7 +42,7 @@ const TLS_ASSIGNMENT = /^TLS_OPTIONS=(?:.*\\\n)*.*$/gm;
 
 /** The text of an environment file with TLS_OPTIONS set, and all else as it was. */
 export function withTlsOptions(text: string, options: string): string {
-  const line = `TLS_OPTIONS=${options}`;
+  const line = `TLS_OPTIONS="${options}"`;
   if (text.search(TLS_ASSIGNMENT) >= 0) return text.replace(TLS_ASSIGNMENT, () => line);
   return `${text.replace(/(?<=[^\n])$/, "\n")}${line}\n`;
 }
