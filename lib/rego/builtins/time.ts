@@ -4,7 +4,6 @@
 import { fromBigInt, isNumber, toBigInt, toDouble } from "../numbers.ts";
 import { isArray, type Value } from "../values.ts";
 import {
-  arrayType,
   type Builtin,
   type BuiltinContext,
   builtinError,
