@@ -44,7 +44,7 @@ Deno.test("checkTypes() checks queries, too", () => {
   const policy = compile([{ path: "a.rego", text: 'package a\n\np := "x"\n\nf(x) := x + 1\n' }]);
   assert.deepEqual(policy.evaluate("data.a.p == input", "x").length, 1);
   const refused = { code: "rego_type_error" };
-  assert.throws(() => policy.evaluate("data.a.p == 1"), { ...refused, message: /^.*query:1:1: .*never equal/ });
+  assert.throws(() => policy.evaluate("data.a.p = 1"), { ...refused, message: /^.*query:1:1: .*never equal/ });
   assert.throws(() => policy.evaluate("data.a.p.q"), { ...refused, message: /data\.a\.p is a string/ });
   assert.throws(() => policy.evaluate('x := data.a.f("y")'), { ...refused, message: /argument 1 is a string/ });
 });
