@@ -29,7 +29,7 @@ export interface BundleOptions {
 
 /**
  * Bundles the program. Equal sources give equal bytes, wherever they lie: the text is minified, which also leaves out the
- * paths that a bundler notes in comments, and chunks are named by their content.
+ * paths that a bundler notes in comments, and files get names without the bundler's hash, which covers paths too.
  */
 export async function bundleProgram(o: BundleOptions): Promise<Bundle> {
   const dir = await Deno.makeTempDir({ prefix: "peerctl-bundle-" });
@@ -47,17 +47,41 @@ export async function bundleProgram(o: BundleOptions): Promise<Bundle> {
       "--minify",
       `--outdir=${out}`,
       o.entry ?? `${ROOT}main.ts`,
-    ], { cwd: ROOT, timeoutMs: BUNDLE_MS });
+    ], { cwd: ROOT, env: { NO_COLOR: "1" }, timeoutMs: BUNDLE_MS });
     const files = new Map<string, string>();
     for (const name of [...Deno.readDirSync(out)].map((entry) => entry.name).sort()) {
       if (!PLAIN_NAME.test(name)) throw new PeerctlError("state", `Cannot bundle peerctl: odd file name "${name}"`);
       files.set(name, await Deno.readTextFile(join(out, name)));
     }
     if (!files.has(MAIN_FILE)) throw new PeerctlError("state", `Cannot bundle peerctl: there is no ${MAIN_FILE}`);
-    return files;
+    return renameFiles(files);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
+}
+
+/** Names each file by what it is and its turn: in the order in which they are met from the main file on. */
+function renameFiles(files: Bundle): Bundle {
+  const names = new Map([[MAIN_FILE, MAIN_FILE]]);
+  const taken = new Set<string>();
+  for (const [old] of names) {
+    for (const [, met] of files.get(old)!.matchAll(/"\.\/([^"]+\.js)"/g)) {
+      if (!files.has(met!) || names.has(met!)) continue;
+      const stem = met!.replace(/-[A-Z0-9]{8}\.js$/, "");
+      let name = `${stem}.js`;
+      for (let turn = 2; taken.has(name) || name === MAIN_FILE; turn++) name = `${stem}-${turn}.js`;
+      taken.add(name);
+      names.set(met!, name);
+    }
+  }
+  const renamed = [...names].map(([old, name]): [string, string] => [
+    name,
+    files.get(old)!.replaceAll(
+      /"\.\/([^"]+\.js)"/g,
+      (text, met: string) => names.has(met) ? `"./${names.get(met)}"` : text,
+    ),
+  ]);
+  return new Map(renamed.sort(([one], [other]) => one < other ? -1 : 1));
 }
 
 /** Writes the configuration of the repository with lib/cli/built_commit.ts replaced by one that knows its commit. */
