@@ -11,10 +11,11 @@ import {
   type Generator,
   internal,
   isKnown,
+  type Reference,
 } from "./codegen.ts";
 import type { Eval, Step } from "./runtime.ts";
 import { termVars } from "./term_walk.ts";
-import { equalValues, keyOf } from "./values.ts";
+import { equalValues, keyOf, type Value } from "./values.ts";
 
 type Pair = readonly [Term, Term];
 
@@ -71,16 +72,30 @@ function solve(g: Generator, pairs: readonly Pair[], bound: Bound, next: Step): 
   termVars(a, after, { skipClosures: true });
   termVars(b, after, { skipClosures: true });
   const then = rest.length === 0 ? next : solve(g, rest, after, next);
-  // A side that is fully known is computed first, so that the other one can be looked up by it.
-  const swap = !isReady(a, bound) || (isKnown(b, bound) && !isKnown(a, bound));
-  return swap ? generatePair(g, b, a, new Set(bound), then) : generatePair(g, a, b, new Set(bound), then);
+  return isSecondFirst(a, b, bound)
+    ? generatePair(g, b, a, new Set(bound), then)
+    : generatePair(g, a, b, new Set(bound), then);
+}
+
+/** A side that is fully known is computed first, so that the other one can be looked up by it. */
+function isSecondFirst(a: Term, b: Term, bound: Bound): boolean {
+  if (!isReady(a, bound) || !isReady(b, bound)) return !isReady(a, bound);
+  // As OPA: without a value of the reference the comprehension, which may fail, is not looked at.
+  if (a.kind === "ref" && b.kind === "comprehension") return false;
+  if (a.kind === "comprehension" && b.kind === "ref") return true;
+  return isKnown(b, bound) && !isKnown(a, bound);
 }
 
 /** `source` can be computed; `target` is matched against it. */
 function generatePair(g: Generator, source: Term, target: Term, bound: Bound, next: Step): Step {
   if (source.kind === "ref") {
+    const before = new Set(bound);
     const reference = generateReference(g, source, bound);
     if (!reference.single) {
+      if (target.kind === "comprehension") {
+        const isFixed = termVars(target, new Set()).isDisjointFrom(bound.difference(before));
+        return eachEqual(g, reference, generateEval(g, target, bound), isFixed, next);
+      }
       if (target.kind === "ref" && !isKnown(target, bound)) {
         const slot = g.spare();
         const other = generateReference(g, target, bound);
@@ -98,6 +113,21 @@ function generatePair(g: Generator, source: Term, target: Term, bound: Bound, ne
     return generateKnown(g, reference.eval, target, bound, next);
   }
   return generateKnown(g, generateEval(g, source, bound), target, bound, next);
+}
+
+/** Goes on for each value of the reference that equals `other`, which is computed for the first one if it is `fixed`. */
+function eachEqual(g: Generator, reference: Reference, other: Eval, isFixed: boolean, next: Step): Step {
+  const slot = g.spare();
+  const each = reference.each((frame, value) => {
+    const known = isFixed ? frame.slots[slot] as Value | undefined : undefined;
+    const against = known === undefined ? other(frame) : known;
+    frame.slots[slot] = against;
+    return against !== undefined && equalValues(against, value) ? next(frame) : false;
+  });
+  return (frame) => {
+    frame.slots[slot] = undefined;
+    return each(frame);
+  };
 }
 
 function generateKnown(g: Generator, evaluate: Eval, target: Term, bound: Bound, next: Step): Step {

@@ -13,7 +13,7 @@ import type { Program } from "./program.ts";
 import type { RuleNode } from "./rule_tree.ts";
 import type { Scope } from "./runtime.ts";
 import { eachSubterm, eachTerm } from "./term_walk.ts";
-import { isArray, type Key, keyOf, type Value } from "./values.ts";
+import { equalValues, isArray, type Key, keyOf, RegoObject, RegoSet, type Value } from "./values.ts";
 
 /** False when the rule cannot hold. */
 export type Guard = (scope: Scope) => boolean;
@@ -25,6 +25,8 @@ interface Demand {
   readonly key: Key | undefined;
   /** An array with so many elements. */
   readonly length?: number | undefined;
+  /** A collection with this element. */
+  readonly member?: Value | undefined;
 }
 
 /** The guard of one rule without its `else`; undefined when there is nothing to guard. */
@@ -36,12 +38,19 @@ export function guardRule(program: Program, rule: Rule): Guard | undefined {
   return (scope) => demands.every((demand) => isMet(scope, demand));
 }
 
-function isMet(scope: Scope, { input, path, key, length }: Demand): boolean {
+function isMet(scope: Scope, { input, path, key, length, member: wanted }: Demand): boolean {
   let value: Value | undefined = input ? scope.input : scope.data;
   const look: Look = input ? member : baseMember;
   for (const part of path) value = look(value, part);
   if (length !== undefined && !(isArray(value) && value.length === length)) return false;
+  if (wanted !== undefined && !holds(value, wanted)) return false;
   return value !== undefined && (key === undefined || keyOf(value) === key);
+}
+
+function holds(value: Value | undefined, wanted: Value): boolean {
+  if (isArray(value)) return value.some((item) => equalValues(item, wanted));
+  if (value instanceof RegoSet) return value.has(wanted);
+  return value instanceof RegoObject && value.keys().some((key) => equalValues(value.get(key) as Value, wanted));
 }
 
 /** True for what may end in an error: calls, rules, comprehensions of objects, and bodies that may hold them. */
@@ -66,7 +75,19 @@ function demandOf(program: Program, expr: Expr): Demand[] {
   if (what.kind === "term") return refDemand(program, what.term, undefined);
   if (what.kind !== "call" || what.args.length !== 2 || what.operator[0] !== "eq") return [];
   const [a, b] = what.args as [Term, Term];
-  return [...eqDemand(program, a, b), ...eqDemand(program, b, a)];
+  return [
+    ...eqDemand(program, a, b),
+    ...eqDemand(program, b, a),
+    ...memberDemand(program, a, b),
+    ...memberDemand(program, b, a),
+  ];
+}
+
+/** Of `input.groups[_] == "admin"`. */
+function memberDemand(program: Program, ref: Term, other: Term): Demand[] {
+  if (ref.kind !== "ref" || other.kind !== "scalar" || ref.path.at(-1)?.kind !== "var") return [];
+  const collection = { ...ref, path: ref.path.slice(0, -1) };
+  return refDemand(program, collection, undefined).map((demand) => ({ ...demand, member: other.value }));
 }
 
 function eqDemand(program: Program, ref: Term, other: Term): Demand[] {

@@ -46,6 +46,14 @@ Deno.test("a builtin charges for work that grows faster than its operands", () =
   ], { limits });
 });
 
+Deno.test("a builtin that reads text slowly is stopped before it begins", () => {
+  checkCalls([
+    ["yaml.unmarshal", ["x: 1\n".repeat(400_000)], "limit maxSteps"],
+    ["uri.parse", ["é".repeat(MILLION)], "limit maxSteps"],
+    ["regex.globs_match", ["a".repeat(MILLION), "b"], "limit maxSteps"],
+  ]);
+});
+
 Deno.test("json.unmarshal and yaml.unmarshal refuse what is nested too deeply", () => {
   const deep = "[".repeat(100_000) + "]".repeat(100_000);
   checkCalls([

@@ -15,9 +15,12 @@ interface Token {
   flag: "" | "+" | "*";
 }
 
+/** Steps that reading a character costs. */
+const READ_COST = 64;
+
 /** @throws {RegoBuiltinError} when one of them is malformed. */
 export function globsIntersect(context: BuiltinContext, left: string, right: string): boolean {
-  context.charge(1 + left.length + right.length);
+  context.charge(1 + READ_COST * (left.length + right.length));
   const trimmed = trim(simplify(tokenize(left)), simplify(tokenize(right)));
   return trimmed !== undefined && createSearch(context, trimmed).normal(0, 0);
 }

@@ -35,14 +35,18 @@ export function fromBytes(bytes: Uint8Array): string {
 function decodeLoosely(bytes: Uint8Array): string {
   const parts: string[] = [];
   let index = 0;
+  let begin = 0;
   while (index < bytes.length) {
     const length = validLength(bytes, index);
-    if (length === 0) parts.push(String.fromCharCode(ESCAPED_BYTE + (bytes[index++] ?? 0)));
-    else {
-      parts.push(strict.decode(bytes.subarray(index, index + length)));
+    if (length > 0) {
       index += length;
+      continue;
     }
+    if (index > begin) parts.push(strict.decode(bytes.subarray(begin, index)));
+    parts.push(String.fromCharCode(ESCAPED_BYTE + (bytes[index++] ?? 0)));
+    begin = index;
   }
+  if (index > begin) parts.push(strict.decode(bytes.subarray(begin, index)));
   return parts.join("");
 }
 

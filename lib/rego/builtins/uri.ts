@@ -8,6 +8,9 @@ import { chargeText, stringOperand } from "./operands.ts";
 import { quote, toBytes } from "./text.ts";
 import { unescapePercent } from "./urlquery.ts";
 
+/** What reading a URI costs for a character, in the units of chargeText. */
+const PARSE_COST = 1024;
+
 export const uris = family(
   {
     name: "uri.parse",
@@ -15,7 +18,7 @@ export const uris = family(
     result: objectType(stringType, stringType),
     call(context, args) {
       const text = stringOperand(args, 1);
-      chargeText(context, text.length * 4);
+      chargeText(context, text.length * PARSE_COST);
       const builder = new ObjectBuilder();
       for (const [name, part] of Object.entries(parseUri(text))) if (part !== "") builder.set(name, part);
       return builder.build();
@@ -28,7 +31,7 @@ export const uris = family(
     call(context, args) {
       const text = args[0] as Value;
       if (typeof text !== "string" || text === "") return false;
-      chargeText(context, text.length * 4);
+      chargeText(context, text.length * PARSE_COST);
       try {
         parseUri(text);
         return true;

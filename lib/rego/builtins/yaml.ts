@@ -54,8 +54,8 @@ export const yaml = family(
   },
 );
 
-/** What the YAML parser costs for a character, in the units of chargeText. */
-const PARSE_COST = 32;
+/** What the YAML parser costs for a character, in the units of chargeText: some microseconds. */
+const PARSE_COST = 512;
 
 /** Reads the first document; the others must parse. */
 export function readYaml(context: BuiltinContext, text: string): Value {
