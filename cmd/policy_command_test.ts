@@ -165,6 +165,18 @@ Deno.test("peerctl policy check shows every error with its line and a caret, and
   });
 });
 
+Deno.test("peerctl policy check refuses types that do not go together, with what was found and what is expected", async () => {
+  await withPolicy(async (cwd) => {
+    await Deno.writeTextFile(`${cwd}/types.rego`, 'package types\n\nlimit := "3"\n\ndeny if abs(limit) > 1\n');
+    const { code, stdout, stderr } = await runPeerctl(["policy", "check", "types.rego"], { cwd });
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(
+      stderr,
+      /types\.rego:5:13: rego_type_error: abs: argument 1 is a string, but has to be a number\n +5 \| deny if abs\(limit\) > 1\n +\| {13}\^\n/,
+    );
+  });
+});
+
 Deno.test("peerctl policy test exits 1 on a failing test and shows its line", async () => {
   await withPolicy(async (cwd) => {
     await Deno.remove(`${cwd}/input.json`);

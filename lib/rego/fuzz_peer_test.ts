@@ -21,6 +21,7 @@ Deno.test({
     console.log(`\n${COUNT} random policies from seed ${SEED}: ${JSON.stringify({ ...counts, answered })}`);
     assert.deepEqual(differences.map(describe), []);
     assert.ok(answered > COUNT / 3, "policies that answer say most");
+    assert.ok(counts.accepted <= COUNT / 100, "what OPA refuses for its types is refused");
   },
 });
 

@@ -58,8 +58,8 @@ Deno.test("checkTypes() takes documents for anything, even beside rules", () => 
 });
 
 Deno.test("checkTypes() ends soon where types nest and multiply from rule to rule", () => {
-  const rules = Array.from({ length: 3_000 }, (_, i) => `p${i + 1} := [p${i}, {"k": p${i}}]`);
-  const wide = Array.from({ length: 3_000 }, (_, i) => `w[${i}] := {"k${i}": ${i}}`);
+  const rules = Array.from({ length: 1_000 }, (_, i) => `p${i + 1} := [p${i}, {"k": p${i}}]`);
+  const wide = Array.from({ length: 1_000 }, (_, i) => `w[${i}] := {"k${i}": ${i}}`);
   const text = `package a\n\np0 := 1\n${rules.join("\n")}\n${wide.join("\n")}\n`;
-  compile([{ path: "a.rego", text: `${text}q if p3000 == p2999\n\nr if { some x, y; w[x] == w[y] }\n` }]);
+  compile([{ path: "a.rego", text: `${text}q if p1000 == p999\n\nr if { some x, y; w[x] == w[y] }\n` }]);
 });
