@@ -68,7 +68,7 @@ export function forward(o: ForwardOptions): Forwarding {
     finish({ kind, error, isUnanswered: !isAnswered });
     sent.destroy();
     // Half an answer must not look like a whole one.
-    if (isAnswered) response.destroy();
+    if (isAnswered) breakOff(response);
   };
 
   const send = (alone?: Parameters<Upstream["requestAlone"]>[1]) => {
@@ -152,6 +152,14 @@ export function forward(o: ForwardOptions): Forwarding {
   request.on("error", () => {});
   send();
   return { done: promise, abort };
+}
+
+/** RFC 9113 section 7: what an h2 stream is reset with. */
+const INTERNAL_ERROR = 2;
+
+function breakOff(response: OutgoingResponse): void {
+  if ("stream" in response) response.stream.close(INTERNAL_ERROR);
+  else response.destroy();
 }
 
 function begin(response: OutgoingResponse, status: number, headers: string[], closes: boolean): void {
