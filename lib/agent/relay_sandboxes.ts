@@ -4,7 +4,7 @@
 import type { Logger } from "@logtape/logtape";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { PeerctlError, toPeerctlError } from "../errors.ts";
-import type { TlsCredentials } from "../net/tls.ts";
+import { createTlsContexts, type TlsCredentials } from "../net/tls.ts";
 import type { OpenRequest, SandboxSchema } from "../proto/gen/relay_pb.ts";
 import { Code, RpcError } from "../ttrpc/status.ts";
 import type { Rewriters } from "../ttrpc/splice.ts";
@@ -66,6 +66,7 @@ interface Entry {
 
 export function createRelaySandboxes(options: RelaySandboxesOptions): RelaySandboxes {
   const { log } = options;
+  const contexts = createTlsContexts();
   const entries = new Map<string, Entry>();
   const ended = { toGuestBytes: 0, toHostBytes: 0, requests: 0 };
   let isDraining = false;
@@ -94,7 +95,7 @@ export function createRelaySandboxes(options: RelaySandboxesOptions): RelaySandb
     checkOpenRequest(request);
     const tls = tlsOptionsOf(request);
     const sandboxLog = log.with({ sandbox: sandboxId });
-    const upstream = createUpstream({ host, port, tls, log: sandboxLog });
+    const upstream = createUpstream({ host, port, tls: tls && { ...tls, contexts }, log: sandboxLog });
     const cancel = new AbortController();
     const opened = openAgentPath({
       agentSocket,

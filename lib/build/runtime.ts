@@ -8,8 +8,13 @@ import { runCommand } from "./run_command.ts";
 /** The Deno that peerctl is built with, tested with and shipped with. */
 export const DENO_VERSION = "2.9.6";
 
-/** V8 flags of every built peerctl. */
-export const V8_FLAGS: readonly string[] = [];
+/**
+ * V8 flags of every built peerctl.
+ *
+ * A small young generation is collected more often, and with it the buffers that sockets were read into: half the
+ * memory under load and for many idle sandboxes, at the same speed (lib/ttrpc/PERFORMANCE.md).
+ */
+export const V8_FLAGS: readonly string[] = ["--max-semi-space-size=1"];
 
 /**
  * How a built peerctl starts Deno. The program is complete: nothing is looked for on the network, and no configuration,

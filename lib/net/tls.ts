@@ -36,6 +36,39 @@ export interface TlsClientOptions {
   readonly serverName: string;
   /** Accepts every server; our own certificate is still shown. */
   readonly skipVerify: boolean;
+  /** Shared by dialers that mostly have the same credentials; one of its own if absent. */
+  readonly contexts?: TlsContexts | undefined;
+}
+
+/** The secure context of the credentials that were used last. */
+export interface TlsContexts {
+  /** @throws {PeerctlError} kind "config" for credentials that cannot be used, also when they could be before. */
+  get(o: Pick<TlsClientOptions, "credentials" | "profile" | "skipVerify">): TlsContext;
+}
+
+interface TlsContext {
+  readonly secureContext: tls.SecureContext;
+  /** Equal to those asked for; kept instead of them, so that equal texts are in memory once. */
+  readonly credentials: TlsCredentials;
+}
+
+/**
+ * Remembers one context: all sandboxes of a node show the same certificate, and it is another only when it was renewed.
+ * Each context of its own takes 40 KB (measured).
+ */
+export function createTlsContexts(): TlsContexts {
+  let last: { readonly key: string; readonly context: TlsContext } | undefined;
+  return {
+    get({ credentials, profile, skipVerify }) {
+      const { ca, cert, key: privateKey } = credentials;
+      const key = JSON.stringify([ca, cert, privateKey, profile.minVersion, skipVerify]);
+      if (last?.key !== key) {
+        last = { key, context: { secureContext: clientContext(credentials, profile, skipVerify), credentials } };
+      } // They may have expired since.
+      else checkCredentials(last.context.credentials);
+      return last.context;
+    },
+  };
 }
 
 export interface TlsDialer {
@@ -54,7 +87,7 @@ export interface TlsDialer {
 }
 
 /**
- * Prepares dialling with one secure context for all connections (51 KB each without, 37 KB with it, measured).
+ * Prepares dialling with one secure context for all connections.
  *
  * Sessions are never resumed (measured): every connection verifies the server's certificate anew.
  *
@@ -65,15 +98,15 @@ export function createTlsDialer(o: TlsClientOptions): TlsDialer {
   if (serverName === "" && !skipVerify) {
     throw new PeerctlError("config", "Cannot verify a TLS server: no server name given");
   }
-  let credentials = o.credentials;
-  let context = clientContext(credentials, profile, skipVerify);
+  const contexts = o.contexts ?? createTlsContexts();
+  let context = contexts.get(o);
   let silentCloses = 0;
 
   function connectOptions(host: string, port: number, verify: boolean): tls.ConnectionOptions {
     return {
       host,
       port,
-      secureContext: context,
+      secureContext: context.secureContext,
       // Never left to its default: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn it off.
       rejectUnauthorized: verify,
       checkServerIdentity: (_, certificate) => verify ? tls.checkServerIdentity(serverName, certificate) : undefined,
@@ -114,11 +147,11 @@ export function createTlsDialer(o: TlsClientOptions): TlsDialer {
       const limits = { signal, timeoutMs };
       const socket = tls.connect(connectOptions(host, port, !skipVerify));
       // At the event itself: a refusal may follow before what awaits it runs.
-      if (credentials.cert !== undefined) socket.once("secureConnect", () => watchForRefusal(socket, what));
+      if (context.credentials.cert !== undefined) socket.once("secureConnect", () => watchForRefusal(socket, what));
       try {
         await whenConnected(socket, "secureConnect", limits, what, (error) => classifyTlsError(error, what));
       } catch (error) {
-        const ca = credentials.ca;
+        const ca = context.credentials.ca;
         if (ca === undefined || !isServerCertificateError(error)) throw error;
         throw await explainServerCertificate(error, { connect: connectOptions(host, port, false), ca, what, signal });
       }
@@ -129,9 +162,8 @@ export function createTlsDialer(o: TlsClientOptions): TlsDialer {
       }
       return tune(socket);
     },
-    update(replacement) {
-      context = clientContext(replacement, profile, skipVerify);
-      credentials = replacement;
+    update(credentials) {
+      context = contexts.get({ credentials, profile, skipVerify });
     },
   };
 }
