@@ -120,9 +120,12 @@ export function makeOddCertificate(o: OddCertificate): Uint8Array<ArrayBuffer> {
   return certificate;
 }
 
-export function nameOf(commonName: string): Name {
+/** A name with one attribute; bytes are taken for its encoded value, "" makes a name without any. */
+export function nameOf(commonName: string | Uint8Array<ArrayBuffer>): Name {
   if (commonName === "") return new Name();
-  const value = new AttributeValue({ utf8String: commonName });
+  const value = new AttributeValue(
+    typeof commonName === "string" ? { utf8String: commonName } : { anyValue: commonName.buffer },
+  );
   return new Name([new RelativeDistinguishedName([new AttributeTypeAndValue({ type: "2.5.4.3", value })])]);
 }
 

@@ -377,6 +377,10 @@ export function makeVerifyCases(): VerifyCase[] {
       leaf: leaf([keyUsageBytes([0x03, 0x02, 0x01, 0x81])]),
       laxer: ["openssl"],
     }),
+    bad("an alternative name with a string of no kind", ["not-conforming"], {
+      leaf: names({ dNSName: "podvm-server" }, { directoryName: nameOf(new Uint8Array([0x42, 1, 0x71])) }),
+      laxer: ["go"],
+    }),
     bad("X.509 version 1", ["not-conforming", "wrong-name", "key-id-missing"], {
       leaf: leaf([], [], { version: 0, extensions: [] }),
       laxer: ["openssl"],
