@@ -4,7 +4,7 @@
  * one line of totals: `N passed, N failed, N skipped`.
  */
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { withBuiltPeerctl } from "./built_peerctl.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -73,12 +73,20 @@ export function selectFiles(files: readonly string[], { isUnit, words }: Selecti
   );
 }
 
-/** Those of all files that are run against a built peerctl too: every black-box test that needs no peer program. */
-export function selectBuiltFiles(files: readonly string[], selection: Selection): string[] {
+/**
+ * Those of all files that are run against a built peerctl too: every black-box test that needs no peer program and starts
+ * peerctl itself, by lib/testing/peerctl.ts. (What a loop of its own starts, as the kill loop, takes minutes.)
+ */
+export function selectBuiltFiles(
+  files: readonly string[],
+  selection: Selection,
+  read: (path: string) => string,
+): string[] {
   if (selection.isUnit || selection.hasPaths) return [];
   return files.filter((path) =>
     path.startsWith("cmd/") && !path.endsWith("_peer_test.ts") &&
-    (selection.words.length === 0 || selection.words.some((word) => path.includes(word)))
+    (selection.words.length === 0 || selection.words.some((word) => path.includes(word))) &&
+    read(path).includes("/testing/peerctl.ts")
   );
 }
 
@@ -104,7 +112,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const reasons = new Set<string>();
   const totals = [await runDenoTest([...selection.passed, ...files], {}, reasons)];
-  const again = selectBuiltFiles(all, selection);
+  const again = selectBuiltFiles(all, selection, (path) => readFileSync(`${ROOT}${path}`, "utf8"));
   if (again.length > 0) {
     try {
       await withBuiltPeerctl(async (env) => {

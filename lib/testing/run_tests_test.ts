@@ -37,9 +37,17 @@ Deno.test("selectFiles() chooses by words, and leaves commands and peers out of 
   assert.deepEqual(select("nothing"), []);
 });
 
-Deno.test("selectBuiltFiles() chooses the black-box tests that need no peer, unless a path was named", () => {
-  const files = ["cmd/relay_test.ts", "cmd/relay_peer_test.ts", "cmd/demo_test.ts", "lib/net/relay_test.ts"];
-  const select = (...args: string[]) => selectBuiltFiles(files, readSelection(args, (word) => word === "lib/net"));
+Deno.test("selectBuiltFiles() chooses the black-box tests that start peerctl and need no peer, unless a path was named", () => {
+  const files = [
+    "cmd/relay_test.ts",
+    "cmd/relay_peer_test.ts",
+    "cmd/demo_test.ts",
+    "cmd/loop_test.ts",
+    "lib/relay_test.ts",
+  ];
+  const read = (path: string) => path.includes("loop") ? "" : 'import "../lib/testing/peerctl.ts";';
+  const select = (...args: string[]) =>
+    selectBuiltFiles(files, readSelection(args, (word) => word === "lib/net"), read);
   assert.deepEqual(select(), ["cmd/relay_test.ts", "cmd/demo_test.ts"]);
   assert.deepEqual(select("relay", "--fail-fast"), ["cmd/relay_test.ts"]);
   assert.deepEqual(select("net"), []);
