@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Says where and with what a bench was run. */
 
+import { basename } from "node:path";
 import { hostname, release } from "node:os";
 import { readBuildInfo } from "../../cli/build_info.ts";
+import { PEERCTL_FILE } from "../peerctl.ts";
 import type { PeerTool } from "../peers.ts";
 
 /** How each tool is asked for its version. */
@@ -22,6 +24,8 @@ export interface Machine {
   readonly commit: string;
   /** True: something differs from the commit. */
   readonly changed: boolean | undefined;
+  /** What ran as peerctl: main.ts, or a built file (PEERCTL_UNDER_TEST). */
+  readonly program: string;
   /** By program: peerctl, deno, v8, and the tools that were used. */
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -45,17 +49,18 @@ export async function describeMachine(tools: readonly PeerTool[]): Promise<Machi
     time: new Date().toISOString(),
     commit,
     changed: state === undefined ? undefined : state !== "",
+    program: basename(PEERCTL_FILE),
     versions,
   };
 }
 
 export function machineText(machine: Machine): string {
-  const { cpu, cores, memoryMiB, kernel, time, commit, changed, versions } = machine;
+  const { cpu, cores, memoryMiB, kernel, time, commit, changed, program, versions } = machine;
   const programs = Object.entries(versions).map(([name, version]) =>
     version.startsWith(name) ? version : `${name} ${version}`
   );
   return `${cpu}, ${cores} cores, ${memoryMiB} MiB, Linux ${kernel}\n` +
-    `${programs.join(", ")}\ncommit ${commit}${changed ? " with changes" : ""}, ${time}\n`;
+    `${programs.join(", ")}\ncommit ${commit}${changed ? " with changes" : ""}, run as ${program}, ${time}\n`;
 }
 
 /** What a program says in its first line; undefined when it cannot be asked. */
