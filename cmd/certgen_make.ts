@@ -60,7 +60,7 @@ export async function makeSet(values: CertgenValues, dir: string | undefined): P
   if (!hasCa) return { files: await createCertificateSet({ ...identity, keyType, days, now, sides }), notes: [] };
   const { files, notes } = readAuthorityFiles(values);
   const { readAuthority } = await import("../lib/crypto/certificates_authority.ts");
-  const authority = await readAuthority(files, { now, usages: sides });
+  const authority = readAuthority(files, { now, usages: sides });
   return {
     files: await createCertificateSet({ ...identity, keyType, days, now, sides, authority }),
     notes: [...notes, ...authority.notes, ...clipNotes(authority, now, days)],
@@ -77,8 +77,8 @@ export async function signRequest(values: CertgenValues, dir: string): Promise<M
   const { files, notes } = readAuthorityFiles(values);
   const { readAuthority } = await import("../lib/crypto/certificates_authority.ts");
   const { readSigningRequest } = await import("../lib/crypto/certificates_request.ts");
-  const authority = await readAuthority(files, { now, usages: [side] });
-  const request = await readSigningRequest(readSmallFile(values.csr, "request"), `request file "${values.csr}"`);
+  const authority = readAuthority(files, { now, usages: [side] });
+  const request = readSigningRequest(readSmallFile(values.csr, "request"), `request file "${values.csr}"`);
   const asked = values.copySans ? request.names().map(({ value }) => value) : [];
   const names = parseAlternativeNames([...values.san, ...asked]);
   if (names.length === 0) {
@@ -86,7 +86,7 @@ export async function signRequest(values: CertgenValues, dir: string): Promise<M
       hint: "give them with --san",
     });
   }
-  const { cert } = await authority.certify({
+  const { cert } = authority.certify({
     subject: identity.subject.length > 0 ? identity.subject : request.subject,
     keyType: request.keyType,
     publicKey: request.publicKey,

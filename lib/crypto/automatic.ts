@@ -42,7 +42,7 @@ export async function generateAutomaticTlsKeys(): Promise<AutomaticTlsKeys> {
 /** Issues with keys that were made earlier. */
 export async function openAutomaticTls(keys: AutomaticTlsKeys): Promise<AutomaticTls> {
   const { openAuthority } = await import("./certificates.ts");
-  const authority = await openAuthority({ cert: keys.caCert, key: keys.caKey });
+  const authority = openAuthority({ cert: keys.caCert, key: keys.caKey });
   return {
     ca: { cert: keys.caCert },
     client: { cert: keys.clientCert, key: keys.clientKey },

@@ -66,8 +66,8 @@ export async function renewCertificates(o: RenewalOptions): Promise<Renewal> {
   const needs = { now: o.now, usages: sides };
   const until = new Date(o.now.getTime() + Math.max(...leaves.map(({ validMs }) => validMs)));
   const authority = o.ownsAuthority
-    ? await readRenewedAuthority(o.authority, { ...needs, until })
-    : { ...await readAuthority(o.authority, needs), isRenewed: false };
+    ? readRenewedAuthority(o.authority, { ...needs, until })
+    : { ...readAuthority(o.authority, needs), isRenewed: false };
   const renewed = await issueLeaves(leaves, authority, o.now);
   const day = (date: Date | undefined) => date?.toISOString().slice(0, "2026-01-01".length);
   return {

@@ -4,7 +4,7 @@
 import { X509Certificate } from "node:crypto";
 import type { Authority, IssuedCertificate, SubjectName } from "./certificates.ts";
 import type { ExistingAuthority } from "./certificates_authority.ts";
-import { generateKeyPair, type KeyType } from "./keys.ts";
+import { generateKeyPair, type KeyPair, type KeyType } from "./keys.ts";
 import { commonNameOf, type DistinguishedName, MAX_COMMON_NAME_CHARS, withCommonName } from "./subject.ts";
 import type { AlternativeName } from "./subject_alternative_name.ts";
 
@@ -54,7 +54,7 @@ export interface Leaf {
   readonly keyType: KeyType;
   readonly validMs: number;
   /** Under way. */
-  readonly keys: Promise<CryptoKeyPair>;
+  readonly keys: Promise<KeyPair>;
 }
 
 /**

@@ -6,7 +6,9 @@ import { parsePrivateKey } from "../net/tls_credentials.ts";
 import { type Authority, openAuthority, renewAuthority } from "./certificates.ts";
 import type { CertificateFacts } from "./certificates_facts.ts";
 import { readCertificates } from "./certificates_read.ts";
+import { keyFacts } from "./key_facts.ts";
 import { encodePem } from "./pem.ts";
+import { isSignedBy } from "./verify_rules.ts";
 
 /** Most CAs above a leaf; public ones have two or three. */
 const MAX_CHAIN = 8;
@@ -41,16 +43,16 @@ export interface AuthorityNeeds {
  * the certificates, one in the chain is no CA, may not sign certificates or not for these usages, allows no CA below it,
  * has expired or is not valid yet.
  */
-export async function readAuthority(files: AuthorityFiles, needs: AuthorityNeeds): Promise<ExistingAuthority> {
+export function readAuthority(files: AuthorityFiles, needs: AuthorityNeeds): ExistingAuthority {
   const { signer, all } = findSigner(files);
   const chain = chainAbove(signer, all);
   chain.forEach((one, below) => checkLink(one, below, files.certName, needs));
-  const authority = await openAuthority({ cert: pemOf(signer), key: files.key });
+  const end = new Date(Math.min(...chain.map(({ notAfter }) => notAfter.getTime())));
+  const authority = openAuthority({ cert: pemOf(signer), key: files.key }, end);
   const top = chain.at(-1)!;
   const hasRoot = isSelfSigned(top);
   return {
     ...authority,
-    notAfter: new Date(Math.min(...chain.map(({ notAfter }) => notAfter.getTime()))),
     chain: (hasRoot ? chain.slice(0, -1) : chain).map(pemOf).join(""),
     anchor: pemOf(top),
     notes: [
@@ -72,24 +74,25 @@ export async function readAuthority(files: AuthorityFiles, needs: AuthorityNeeds
  * As readAuthority(), but a self-signed CA that does not last until `until` is first made anew with its own key and name,
  * valid as long as it was, or until then.
  */
-export async function readRenewedAuthority(
+export function readRenewedAuthority(
   files: AuthorityFiles,
   needs: AuthorityNeeds & { readonly until: Date },
-): Promise<ExistingAuthority & { readonly isRenewed: boolean }> {
+): ExistingAuthority & { readonly isRenewed: boolean } {
   const { signer } = findSigner(files);
   if (signer.notAfter >= needs.until || !isSelfSigned(signer)) {
-    return { ...await readAuthority(files, needs), isRenewed: false };
+    return { ...readAuthority(files, needs), isRenewed: false };
   }
   checkLink({ ...signer, notBefore: needs.now, notAfter: needs.until }, 0, files.certName, needs);
   const validMs = Math.max(+signer.notAfter - +signer.notBefore, +needs.until - +needs.now);
-  const { cert } = await renewAuthority({ cert: pemOf(signer), key: files.key }, { now: needs.now, validMs });
-  return { ...await readAuthority({ ...files, cert }, needs), isRenewed: true };
+  const { cert } = renewAuthority({ cert: pemOf(signer), key: files.key }, { now: needs.now, validMs });
+  return { ...readAuthority({ ...files, cert }, needs), isRenewed: true };
 }
 
 function findSigner(files: AuthorityFiles): { signer: CertificateFacts; all: CertificateFacts[] } {
   const key = parsePrivateKey(files.key, files.keyName);
   const all = readCertificates(new TextEncoder().encode(files.cert), files.certName);
-  const signer = all.find(({ x509 }) => isTrue(() => x509.checkPrivateKey(key)));
+  const { sha256 } = keyFacts(key);
+  const signer = all.find((one) => one.key?.sha256 === sha256);
   if (signer === undefined) {
     const which = all.map(({ subject }) => subject).join("; ");
     throw new PeerctlError(
@@ -142,16 +145,7 @@ function isSelfSigned(one: CertificateFacts): boolean {
 }
 
 function isIssuedBy(one: CertificateFacts, issuer: CertificateFacts): boolean {
-  return one.issuerDer === issuer.subjectDer && isTrue(() => one.x509.verify(issuer.x509.publicKey));
-}
-
-/** The runtime throws on keys that it cannot check with. */
-function isTrue(check: () => boolean): boolean {
-  try {
-    return check();
-  } catch {
-    return false;
-  }
+  return one.issuerDer === issuer.subjectDer && isSignedBy(one, issuer);
 }
 
 function pemOf({ der }: CertificateFacts): string {

@@ -48,7 +48,7 @@ export interface CertificateFacts extends ExtensionFacts {
 }
 
 /** Signatures by number; only those with a hash are taken. */
-const SIGNATURES: Readonly<Record<string, SignatureFacts>> = {
+export const SIGNATURES: Readonly<Record<string, SignatureFacts>> = {
   "1.2.840.10045.4.3.2": { name: "ecdsa-with-SHA256", hash: "sha256", key: "ec" },
   "1.2.840.10045.4.3.3": { name: "ecdsa-with-SHA384", hash: "sha384", key: "ec" },
   "1.2.840.10045.4.3.4": { name: "ecdsa-with-SHA512", hash: "sha512", key: "ec" },

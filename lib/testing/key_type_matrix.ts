@@ -64,7 +64,7 @@ async function layRow(
 ): Promise<MatrixRow> {
   await Deno.mkdir(dir, { recursive: true });
   const now = new Date();
-  const authority = below && await readAuthority({
+  const authority = below && readAuthority({
     cert: [below.ca.cert, ...below.above].map((path) => Deno.readTextFileSync(path)).join(""),
     key: Deno.readTextFileSync(below.ca.key),
     certName: "CA",
