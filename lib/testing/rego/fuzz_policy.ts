@@ -3,7 +3,8 @@
 
 import { makeExpression } from "./fuzz_expressions.ts";
 import { type Choices, createChoices } from "./fuzz_random.ts";
-import { type KnownRule, makeTerm, NUMBERS, type Scope, STRINGS, type TermType, withoutUnused } from "./fuzz_terms.ts";
+import { NUMBERS, STRINGS } from "./fuzz_samples.ts";
+import { type KnownRule, makeTerm, type Scope, type TermType, withoutUnused } from "./fuzz_terms.ts";
 
 /** One `head if { body }`; an else belongs to the clause before it. */
 export interface Clause {

@@ -4,6 +4,7 @@
 import { builtins } from "../../rego/builtins/table.ts";
 import { makeArguments } from "./fuzz_arguments.ts";
 import type { Choices } from "./fuzz_random.ts";
+import { NUMBERS, STRINGS } from "./fuzz_samples.ts";
 
 export type TermType = "number" | "string" | "boolean" | "array" | "set" | "object" | "any";
 
@@ -32,29 +33,6 @@ export const MEMBERS: Readonly<Record<TermType, readonly string[]>> = {
   set: [],
   any: ["n", "s", "b", "a", "ns", "ss", "o", "p", "z", "none"],
 };
-
-export const NUMBERS = [
-  "0",
-  "1",
-  "2",
-  "3",
-  "-1",
-  "1.5",
-  "10",
-  "0.1",
-  "100",
-  "1.0",
-  "7",
-  "-2.25",
-  "9007199254740993",
-  "12345678901234567890",
-  "-0.5",
-  "1e3",
-  "1e-7",
-  "123456789012345678901234567890.5",
-] as const; // deno-fmt-ignore-line
-
-export const STRINGS = ["a", "b", "c", "", "ab", "a,b", "Zz", "é", "1", "/x/y", "x y", "%d", "10.0.0.0/8", "a.b.c", "日本", "𝒳y", "\n", "<&>", "{}"];
 
 /** Those that stand in an expression like any other, and answer the same in every run. */
 const BUILTINS = [...builtins.values()].filter(({ name, nondeterministic }) =>
@@ -195,7 +173,7 @@ const CALLS: Readonly<Record<TermType, readonly (readonly [string, ...TermType[]
     ["min", "set"],
     ["object.get", "object", "array", "any"],
   ],
-}; // deno-fmt-ignore-line
+};
 
 const CONCRETE: readonly TermType[] = ["number", "string", "boolean", "array", "set", "object"];
 
@@ -252,7 +230,7 @@ function index(c: Choices, scope: Scope, depth: number): string {
     () => '"b"',
     () => scope.variables.length > 0 ? c.pick(scope.variables) : "1",
     () => makeTerm(c, scope, c.pick(["number", "string"]), Math.min(depth, 1) - 1),
-  ])(); // deno-fmt-ignore-line
+  ])();
 }
 
 function variable(c: Choices, scope: Scope, type: TermType, depth: number): string {
