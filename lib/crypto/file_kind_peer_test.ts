@@ -16,7 +16,7 @@ const CONVERSIONS: Array<[args: string, kind: RegExp]> = [
   ["ec -in KEY -aes128 -passout pass:x -out OUT", /it is a private key encrypted with a pass phrase$/],
   ["pkey -in KEY -outform DER -out OUT", /it is a private key in DER$/],
   ["x509 -in CERT -trustout -out OUT", /it is a certificate in OpenSSL's own format$/],
-  ["ecparam -name prime256v1 -out OUT", /it is text without a PEM block$/],
+  ["ecparam -name prime256v1 -out OUT", /it is a PEM block "EC PARAMETERS"$/],
 ];
 
 async function openssl(args: readonly string[]): Promise<void> {
