@@ -67,7 +67,8 @@ export async function refuseOtherKeys(tree: RootTree): Promise<void> {
   });
   const keys: string[] = [];
   for (const { name, isFile } of entries) {
-    if (name !== "tls.key" && isFile && await holdsKey(join(dir, name))) keys.push(name);
+    if (name === "tls.key") continue;
+    if (name.endsWith(".key") || (isFile && await holdsKey(join(dir, name)))) keys.push(name);
   }
   if (keys.length === 0) return;
   throw new PeerctlError(
@@ -79,7 +80,6 @@ export async function refuseOtherKeys(tree: RootTree): Promise<void> {
 }
 
 async function holdsKey(path: string): Promise<boolean> {
-  if (path.endsWith(".key")) return true;
   if ((await Deno.stat(path)).size > MAX_LOOK_BYTES) return false;
   return (await Deno.readTextFile(path)).includes("PRIVATE KEY-----");
 }
