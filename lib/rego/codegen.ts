@@ -9,7 +9,17 @@ import { type Element, type Look, member, walkPath } from "./lookup.ts";
 import type { Program } from "./program.ts";
 import { conflict, type Cont, type Eval, type Frame, type Match, type Step } from "./runtime.ts";
 import { termVars } from "./term_walk.ts";
-import { equalValues, isArray, ObjectBuilder, objectOf, RegoObject, SetBuilder, setOf, type Value } from "./values.ts";
+import {
+  equalValues,
+  isArray,
+  ObjectBuilder,
+  objectOf,
+  RegoObject,
+  RegoSet,
+  SetBuilder,
+  setOf,
+  type Value,
+} from "./values.ts";
 
 /** The making of one rule's code: its program and the places of its variables. */
 export interface Generator {
@@ -165,9 +175,16 @@ export function generateMatch(g: Generator, term: Term, bound: Bound): Match {
   }
   const evaluate = generateEval(g, term, bound);
   return (frame, value) => {
+    if (!mayEqual(term, value)) return false;
     const other = evaluate(frame);
     return other !== undefined && equalValues(other, value);
   };
+}
+
+/** As OPA: a comprehension, which may fail, is not evaluated to be compared with a value of another type. */
+export function mayEqual(term: Term, value: Value): boolean {
+  if (term.kind !== "comprehension" || value instanceof RegoSet) return true;
+  return term.of === "array" ? isArray(value) : term.of === "object" && value instanceof RegoObject;
 }
 
 /** A reference: its value when every variable is known, its values otherwise. */

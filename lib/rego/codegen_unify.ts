@@ -11,6 +11,7 @@ import {
   type Generator,
   internal,
   isKnown,
+  mayEqual,
   type Reference,
 } from "./codegen.ts";
 import type { Eval, Step } from "./runtime.ts";
@@ -94,7 +95,7 @@ function generatePair(g: Generator, source: Term, target: Term, bound: Bound, ne
     if (!reference.single) {
       if (target.kind === "comprehension") {
         const isFixed = termVars(target, new Set()).isDisjointFrom(bound.difference(before));
-        return eachEqual(g, reference, generateEval(g, target, bound), isFixed, next);
+        return eachEqual(g, reference, target, generateEval(g, target, bound), isFixed, next);
       }
       if (target.kind === "ref" && !isKnown(target, bound)) {
         const slot = g.spare();
@@ -115,10 +116,18 @@ function generatePair(g: Generator, source: Term, target: Term, bound: Bound, ne
   return generateKnown(g, generateEval(g, source, bound), target, bound, next);
 }
 
-/** Goes on for each value of the reference that equals `other`, which is computed for the first one if it is `fixed`. */
-function eachEqual(g: Generator, reference: Reference, other: Eval, isFixed: boolean, next: Step): Step {
+/** Goes on for each value of the reference that equals `target`, which is computed for the first one if it is `fixed`. */
+function eachEqual(
+  g: Generator,
+  reference: Reference,
+  target: Term,
+  other: Eval,
+  isFixed: boolean,
+  next: Step,
+): Step {
   const slot = g.spare();
   const each = reference.each((frame, value) => {
+    if (!mayEqual(target, value)) return false;
     const known = isFixed ? frame.slots[slot] as Value | undefined : undefined;
     const against = known === undefined ? other(frame) : known;
     frame.slots[slot] = against;
