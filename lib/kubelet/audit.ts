@@ -41,8 +41,10 @@ export interface AuditLog {
   write(entry: AuditEntry): void;
   /** Lines that could not be kept. */
   readonly lost: number;
-  /** Opens the file anew, for whoever has moved it away. */
+  /** Opens the file anew with the next line, for whoever has moved it away. */
   reopen(): void;
+  /** Resolves when nothing waits to be written. */
+  flush(): Promise<void>;
   /** Writes what is waiting and closes. */
   close(): Promise<void>;
 }
@@ -121,6 +123,10 @@ export async function openAuditLog({ path, maxBytes, keep, log }: AuditOptions):
     writing = undefined;
   }
 
+  async function flush(): Promise<void> {
+    while (writing !== undefined) await writing;
+  }
+
   return {
     get lost() {
       return lost;
@@ -140,8 +146,9 @@ export async function openAuditLog({ path, maxBytes, keep, log }: AuditOptions):
     reopen() {
       mustReopen = true;
     },
+    flush,
     async close() {
-      while (writing !== undefined) await writing;
+      await flush();
       file?.close();
       file = undefined;
     },

@@ -37,6 +37,8 @@ export interface KubeletStandIn {
 }
 
 export interface StandInHandlers {
+  /** CA of the clients, if it is not its own certificate's. */
+  readonly ca?: string;
   request?(request: IncomingMessage, response: ServerResponse): void;
   upgrade?(request: IncomingMessage, socket: Socket, head: Uint8Array): void;
 }
@@ -81,7 +83,7 @@ export async function startKubeletStandIn(
     headers.push(rawHeaders);
   };
   const server = https.createServer(
-    { cert, key, ca: authority.caPem, requestCert: true, rejectUnauthorized: true },
+    { cert, key, ca: handlers.ca ?? authority.caPem, requestCert: true, rejectUnauthorized: true },
     (request, response) => {
       record(request);
       if (handlers.request !== undefined) return handlers.request(request, response);
