@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Reads files of certificates, requests and keys into what may be shown of them: never a private key. */
 
-import { AsnParser } from "@peculiar/asn1-schema";
-import { Extension } from "@peculiar/asn1-x509";
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { PeerctlError } from "../errors.ts";
-import { readExtensions } from "./certificates_extensions.ts";
+import type { ExtensionFacts } from "./certificates_extensions.ts";
 import { type CertificateFacts, readCertificate } from "./certificates_facts.ts";
 import type { FoundName } from "./certificates_names.ts";
+import { readRequest } from "./certificates_request_facts.ts";
 import { daysLeft } from "./expiry.ts";
 import { blockKind, fileKind, wrongKind } from "./file_kind.ts";
 import { certificateWarnings, orderWarnings, type WarningOptions } from "./inspect_warnings.ts";
@@ -148,43 +147,27 @@ function showCertificate(facts: CertificateFacts, o: WarningOptions): InspectedC
   };
 }
 
-function shownContents(facts: ReturnType<typeof readExtensions>) {
+function shownContents(facts: ExtensionFacts) {
   const { names = [], isCa = false, pathLength = null, keyUsages = null, extendedKeyUsages = null } = facts;
   return { names, isCa, pathLength, keyUsages, extendedKeyUsages };
 }
 
-async function inspectRequest(der: Uint8Array<ArrayBuffer>, name: string): Promise<InspectedRequest> {
-  const { Pkcs10CertificateRequest } = await import("./certificates_x509.ts");
-  let request: InstanceType<typeof Pkcs10CertificateRequest>;
-  try {
-    request = new Pkcs10CertificateRequest(der);
-  } catch (cause) {
-    throw new PeerctlError("config", `Cannot look into ${name}: it cannot be read as a request`, { cause });
-  }
-  const key = shownRequestKey(request.publicKey.rawData);
-  const facts = readExtensions(request.extensions.map(({ rawData }) => AsnParser.parse(rawData, Extension)));
-  const { name: algorithm, hash } = request.signatureAlgorithm;
-  const isOwn = await request.verify().catch(() => false);
+function inspectRequest(der: Uint8Array<ArrayBuffer>, name: string): InspectedRequest {
+  const facts = readRequest(der, name);
+  const { subject, signature, names, problems } = facts;
+  const key = facts.key && keyFacts(facts.key);
   return {
     kind: "request",
-    subject: request.subject,
+    subject,
     ...shownContents(facts),
     key: key === undefined ? null : shownKey(key),
-    signature: hash === undefined ? algorithm : `${algorithm} with ${hash.name}`,
+    signature,
     warnings: [
-      ...(isOwn ? [] : ["its signature is not that of its own key"]),
+      ...(facts.isSignedByItsKey ? [] : ["its signature is not that of its own key"]),
       ...(facts.isCa === true ? ["it asks to become a CA"] : []),
-      ...(facts.names === undefined ? ["it asks for no alternative name"] : []),
+      ...(names === undefined ? ["it asks for no alternative name"] : []),
       ...(key === undefined ? ["its public key cannot be read"] : key.problem === undefined ? [] : [key.problem]),
-      ...facts.problems,
+      ...problems,
     ],
   };
-}
-
-function shownRequestKey(spki: ArrayBuffer): KeyFacts | undefined {
-  try {
-    return keyFacts(createPublicKey({ key: new Uint8Array(spki) as unknown as Buffer, format: "der", type: "spki" }));
-  } catch {
-    return undefined;
-  }
 }
