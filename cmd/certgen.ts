@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `peerctl certgen`: makes, signs and renews the certificates of manual mutual TLS between caa and apf. */
 
+import { join } from "node:path";
 import { defineCommand } from "../lib/cli/command.ts";
 import { ExitCode } from "../lib/cli/exit_code.ts";
 import type { Output } from "../lib/cli/output.ts";
@@ -16,7 +17,7 @@ import {
   MANIFEST_OUTPUTS,
   parseIssuer,
 } from "./certgen_flags.ts";
-import { isThere, makeSet, readIdentity, renew, sidesOf, signRequest } from "./certgen_make.ts";
+import { exists, isThere, makeSet, readIdentity, renew, sidesOf, signRequest } from "./certgen_make.ts";
 import { reportFiles, reportRequests, reportSecrets } from "./certgen_report.ts";
 import certgenInspect from "./certgen_inspect.ts";
 import certgenVerify from "./certgen_verify.ts";
@@ -88,11 +89,12 @@ With --output k8s-secret Secret manifests go to stdout, and files are written on
       ? await signRequest(values, dir ?? ".")
       : await makeSet(values, dir);
     const files = dir === undefined ? [] : await write(dir, made.files, values.force || values.renew !== "");
+    const notes = [...made.notes, ...strangerNotes(dir, files)];
     if (isSecret) {
       const { secretManifests } = await import("../lib/crypto/certificate_manifests.ts");
       output.result(secretManifests(made.files, values).trimEnd());
-      reportSecrets(output, { ...made, dir });
-    } else reportFiles(output, { dir: dir!, files, notes: made.notes });
+      reportSecrets(output, { files: made.files, notes, dir });
+    } else reportFiles(output, { dir: dir!, files, notes });
     return ExitCode.done;
   },
 });
@@ -103,6 +105,13 @@ async function write(dir: string, made: readonly CertificateFile[], replace: boo
   const set = files.map(({ name, content, isPrivateKey }) => ({ name, content, mode: isPrivateKey ? 0o600 : 0o644 }));
   await writeFileSet(dir, set, { replace });
   return files;
+}
+
+/** A ca.key that lies beside a ca.crt which has just come from elsewhere may be that of another CA. */
+function strangerNotes(dir: string | undefined, files: readonly CertificateFile[]): string[] {
+  const has = (name: string) => files.some((file) => file.name === name);
+  if (dir === undefined || !has("ca.crt") || has("ca.key") || !exists(join(dir, "ca.key"))) return [];
+  return [`warning: the ca.key in ${dir} was there before: move it away if it is not that of the new ca.crt`];
 }
 
 async function printRequests(values: CertgenValues, output: Output): Promise<void> {

@@ -169,6 +169,6 @@ export function isThere(dir: string, name: string, content: string): boolean {
   return exists(path) && readSmallFile(path, "CA") === content;
 }
 
-function exists(path: string): boolean {
+export function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }

@@ -146,6 +146,13 @@ Deno.test("peerctl certgen --renew keeps names, subjects, kinds of key and the C
     assert.deepEqual(namesIn(dir), ["ca.crt", "client.crt", "client.key", "tls.crt", "tls.key"]);
     assertPair(dir, "tls");
 
+    await Deno.writeTextFile(join(dir, "ca.key"), "that of another CA");
+    const away = ["--ca-cert", join(dir, "ca.crt"), "--ca-key", join(root, "safe.key"), "--client-only"];
+    await Deno.writeTextFile(join(dir, "ca.crt"), `with words before\n${last["ca.crt"]}`);
+    const mixed = await certgen(...away, "--days", "5", "--force", "--out-dir", dir);
+    assert.match(mixed.stderr, /warning: the ca\.key in .* was there before/);
+    await Deno.remove(join(dir, "ca.key"));
+
     await Deno.writeTextFile(join(dir, "client.crt"), "broken");
     const before = textsIn(dir);
     const damaged = await runPeerctl([

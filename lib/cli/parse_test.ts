@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { sampleServer, sampleTool } from "../testing/sample_commands.ts";
+import { defineCommand } from "./command.ts";
 import { parseInvocation } from "./parse.ts";
 
 const serve = (args: string[], env: Record<string, string> = {}) => parseInvocation(sampleServer(), args, env);
@@ -136,4 +137,21 @@ Deno.test("parseInvocation() knows help, print-config and output everywhere", ()
   assert.deepEqual(messages(make(["--name", "x", "--output", "yaml"])), [
     'Cannot use --output "yaml": must be one of text, json, table',
   ]);
+});
+
+Deno.test("parseInvocation() takes the words of --output that a command has of its own, with errors as text", () => {
+  const printing = defineCommand({
+    name: "print",
+    summary: "print",
+    description: "Prints.",
+    flags: {},
+    outputs: { words: ["yaml"], help: "yaml prints YAML" },
+    goStyle: false,
+    examples: [],
+    run: () => Promise.resolve(0),
+  });
+  const own = parseInvocation(printing, ["--output", "yaml"], {});
+  assert.deepEqual([own.format, own.outputWord, own.problems], ["text", "yaml", []]);
+  assert.equal(parseInvocation(printing, ["--output", "json"], {}).format, "json");
+  assert.match(parseInvocation(printing, ["--output", "xml"], {}).problems[0]!.message, /text, json, table, yaml/);
 });
