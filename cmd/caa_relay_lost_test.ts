@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { connectRelay } from "../lib/agent/relay_client.ts";
 import { listSlots } from "../lib/agent/relay_slot.ts";
 import { dialUnix } from "../lib/net/unix_socket.ts";
+import { denoDir } from "../lib/testing/built_peerctl.ts";
 import { podAnnotations, SERVING, startCaa, withCaaDir, withHypervisor } from "../lib/testing/caa_process.ts";
 import type { PeerctlProcess } from "../lib/testing/peerctl.ts";
 import { createTtrpcClient } from "../lib/ttrpc/client.ts";
@@ -16,7 +17,11 @@ const ATTEMPTS = 3;
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const SCRIPT = `${ROOT}lib/testing/late_agent.ts`;
-const LATE_AGENT = [Deno.execPath(), "run", "--quiet", "-A", "--config", `${ROOT}deno.json`, SCRIPT];
+/** With a module cache of its own: peerctl in one file gives its children a cache that has only peerctl. */
+const LATE_AGENT = [
+  ...["env", `DENO_DIR=${await denoDir()}`],
+  ...[Deno.execPath(), "run", "--quiet", "-A", "--cached-only", "--config", `${ROOT}deno.json`, SCRIPT],
+];
 
 Deno.test("caa marks pods of a killed relay failed, says so everywhere, and serves the same and other pods on", async () => {
   await withCaaDir(async (dir) => {

@@ -2,6 +2,7 @@
 /** Bundles peerctl into a few JavaScript files that need nothing but Deno: one for the start, one or more per command. */
 
 import { join } from "node:path";
+import * as esbuild from "esbuild";
 import { PeerctlError } from "../errors.ts";
 import { runCommand } from "./run_command.ts";
 
@@ -28,8 +29,8 @@ export interface BundleOptions {
 }
 
 /**
- * Bundles the program. Equal sources give equal bytes, wherever they lie: the text is minified, which also leaves out the
- * paths that a bundler notes in comments, and files get names without the bundler's hash, which covers paths too.
+ * Bundles the program. Equal sources give equal bytes, wherever they lie: the paths that a bundler notes in comments and
+ * names are left out, and files get names without the bundler's hash, which covers paths too.
  */
 export async function bundleProgram(o: BundleOptions): Promise<Bundle> {
   const dir = await Deno.makeTempDir({ prefix: "peerctl-bundle-" });
@@ -44,20 +45,37 @@ export async function bundleProgram(o: BundleOptions): Promise<Bundle> {
       `--config=${config}`,
       "--platform=deno",
       "--code-splitting",
-      "--minify",
       `--outdir=${out}`,
       o.entry ?? `${ROOT}main.ts`,
     ], { cwd: ROOT, env: { NO_COLOR: "1" }, timeoutMs: BUNDLE_MS });
     const files = new Map<string, string>();
     for (const name of [...Deno.readDirSync(out)].map((entry) => entry.name).sort()) {
       if (!PLAIN_NAME.test(name)) throw new PeerctlError("state", `Cannot bundle peerctl: odd file name "${name}"`);
-      files.set(name, await Deno.readTextFile(join(out, name)));
+      files.set(name, await withoutPaths(await Deno.readTextFile(join(out, name))));
     }
     if (!files.has(MAIN_FILE)) throw new PeerctlError("state", `Cannot bundle peerctl: there is no ${MAIN_FILE}`);
     return renameFiles(files);
   } finally {
+    await esbuild.stop();
     await Deno.remove(dir, { recursive: true });
   }
+}
+
+/** How a bundler names a CommonJS module: by its path, which is of this machine. Only stack traces show it. */
+const COMMONJS_NAME = /^( *)"[^"\n]*\/npm\/[^/"\n]+\/([^"\n]+)"(?=\((?:exports|\)))/gm;
+
+/**
+ * Takes comments, blanks and paths out of a file without touching what it does. The bundler's own `--minify` is not used:
+ * it takes a `using` whose name is read once for any other variable and drops it, and then files and locks stay open.
+ */
+async function withoutPaths(text: string): Promise<string> {
+  const options = { format: "esm", target: "esnext", legalComments: "none" } as const;
+  const { code } = await esbuild.transform(text.replace(COMMONJS_NAME, '$1"npm:$2"'), {
+    ...options,
+    minifyWhitespace: true,
+    minifyIdentifiers: true,
+  });
+  return code;
 }
 
 /** Names each file by what it is and its turn: in the order in which they are met from the main file on. */
@@ -99,7 +117,7 @@ async function writeBuildConfig(dir: string, commit: string): Promise<string> {
 }
 
 /** What `deno bundle` puts before code that may call require(). */
-const EAGER_REQUIRE = /import\{createRequire as (\w+)\} from "node:module";var (\w+)=\1\(import\.meta\.url\);/;
+const EAGER_REQUIRE = /import\{createRequire as (\w+)\}from"node:module";var (\w+)=\1\(import\.meta\.url\);/;
 
 /**
  * Makes a bundle start faster on a plain Deno; `peerctl version` went from 75 ms to 27, an empty program takes 25.

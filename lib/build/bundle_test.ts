@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { withTempDir } from "../testing/temp_dir.ts";
-import { loadLazily, MAIN_FILE, ROOT } from "./bundle.ts";
+import { bundleProgram, loadLazily, MAIN_FILE, ROOT } from "./bundle.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
@@ -46,3 +46,25 @@ Deno.test("loadLazily() changes imports of the bundle's own files only", () => {
   assert.equal(lazy.get("main.js"), text.replace('import("./b.js")', 'import(String("./b.js"))'));
   assert.equal(lazy.get("b.js"), "export const a=1;");
 });
+
+Deno.test("bundleProgram() keeps a using whose name is read once", () =>
+  withTempDir(async (dir) => {
+    const entry = join(dir, "main.ts");
+    await Deno.writeTextFile(
+      entry,
+      `class Lock {
+        async isFree() { return true; }
+        [Symbol.dispose]() { console.log("released"); }
+      }
+      async function look() {
+        using lock = await Promise.resolve(new Lock());
+        return !(await lock.isFree());
+      }
+      console.log(await look());`,
+    );
+    const bundle = await bundleProgram({ commit: COMMIT, entry });
+    const bundled = join(dir, "bundled.js");
+    await Deno.writeTextFile(bundled, bundle.get(MAIN_FILE)!);
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["run", "--no-config", bundled] }).output();
+    assert.equal(new TextDecoder().decode(stdout), "released\nfalse\n");
+  }));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
+import { formatMarkdown } from "../testing/format_markdown.ts";
 import { requirePeer } from "../testing/peers.ts";
 import { conformancePage, countVerdicts, type Judged, runCases } from "../testing/rego/conformance_run.ts";
 import { loadOpaCases } from "../testing/rego/opa_cases.ts";
@@ -19,7 +20,7 @@ Deno.test({
     const { version, cases } = await loadOpaCases();
     assert.ok(cases.length > 2_000, `${cases.length} cases were read`);
     const judged = await runCases(cases, askRego);
-    const page = conformancePage(version, judged);
+    const page = await formatMarkdown(conformancePage(version, judged));
     console.log(`\n${page}`);
     const { pass, refused, wrong } = countVerdicts(judged);
     assert.deepEqual(wrongCases(judged), []);

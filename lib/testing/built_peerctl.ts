@@ -22,7 +22,7 @@ export async function withBuiltPeerctl(body: (env: Readonly<Record<string, strin
 }
 
 /** The cache folder of this Deno. */
-async function denoDir(): Promise<string> {
+export async function denoDir(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
 }

@@ -7,6 +7,7 @@ import { visibleFlags } from "../cli/help.ts";
 import { loadCommands } from "../cli/program.ts";
 import { dashed } from "../cli/scan.ts";
 import { loaders } from "../../main.ts";
+import { formatMarkdown } from "./format_markdown.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -25,7 +26,7 @@ export async function withFlagTables(text: string): Promise<string> {
   });
   const missing = [...tables.keys()].filter((title) => !used.has(title));
   if (missing.length > 0) throw new Error(`README.md has no place for the flags of: ${missing.join(", ")}`);
-  return await formatted(filled);
+  return await formatMarkdown(filled);
 }
 
 /** Tables by title ("caa", "caa process"); a command without flags has none. */
@@ -63,23 +64,6 @@ function code(text: string): string {
 
 function cell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("\n", " ");
-}
-
-async function formatted(text: string): Promise<string> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--ext", "md", "-"],
-    cwd: ROOT,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const [{ code, stdout, stderr }] = await Promise.all([
-    child.output(),
-    writer.write(new TextEncoder().encode(text)).then(() => writer.close()),
-  ]);
-  if (code !== 0) throw new Error(`deno fmt failed: ${new TextDecoder().decode(stderr)}`);
-  return new TextDecoder().decode(stdout);
 }
 
 if (import.meta.main) {
