@@ -44,8 +44,10 @@ export interface Load {
   count(): Promise<Counted>;
   /** TLS connections that are ended again at once. */
   handshakes(o: HandshakeOptions): Promise<Measured>;
-  /** One connection to each socket and a check on each every five seconds; measures the checks. */
-  idle(sockets: readonly string[], seconds: number): Promise<Measured>;
+  /** Opens one connection to each socket; resolves when the agent behind each has answered. */
+  open(sockets: readonly string[]): Promise<void>;
+  /** Checks the agent behind each of them every five seconds; measures the checks. */
+  checkAll(seconds: number): Promise<Measured>;
   stop(): Promise<void>;
 }
 
@@ -101,7 +103,8 @@ export async function startLoad(): Promise<Load> {
         await ask("handshakes", { address, server_name: serverName, ...files, in_flight: inFlight, seconds }),
       );
     },
-    idle: async (sockets, seconds) => measured(await ask("idle", { sockets, seconds })),
+    open: async (sockets) => void await ask("open", { sockets }),
+    checkAll: async (seconds) => measured(await ask("check_all", { seconds })),
     async stop() {
       await child.stop();
     },

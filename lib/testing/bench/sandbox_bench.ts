@@ -189,7 +189,7 @@ async function measureIdlePaths(
   open: (path: string, i: number) => Promise<void>,
   dir: string,
 ): Promise<void> {
-  const seconds = o.quick ? QUICK_IDLE_SECONDS : IDLE_SECONDS;
+  const seconds = o.seconds ?? (o.quick ? QUICK_IDLE_SECONDS : IDLE_SECONDS);
   const empty = memoryMiB([pid]);
   const paths = Array.from({ length: count }, (_, i) => join(dir, `${subject[0]}${i}`));
   const began = performance.now();
@@ -197,8 +197,9 @@ async function measureIdlePaths(
   const opened = (performance.now() - began) / 1000;
   const load = await startLoad();
   try {
+    await load.open(paths);
     const before = cpuSeconds([pid]), since = performance.now();
-    const watched = load.idle(paths, seconds);
+    const watched = load.checkAll(seconds);
     const descriptors = new Promise<number>((resolve) =>
       setTimeout(() => resolve(descriptorCount([pid])), seconds * 500)
     );

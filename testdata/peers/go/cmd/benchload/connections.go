@@ -89,17 +89,33 @@ func handshake(address string, config *tls.Config) error {
 	return nil
 }
 
-// idle opens one connection for each socket and checks the agent behind it at the shim's interval, spread evenly.
-func idle(c command) (answer, error) {
-	clients := make([]pb.HealthService, len(c.Sockets))
-	for i, socket := range c.Sockets {
+// open opens one connection for each socket and sees that the agent behind it answers.
+func (l *load) open(c command) error {
+	for _, socket := range c.Sockets {
 		connection, err := net.Dial("unix", socket)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		defer connection.Close()
-		clients[i] = pb.NewHealthClient(ttrpc.NewClient(connection))
+		client := pb.NewHealthClient(ttrpc.NewClient(connection))
+		if err := check(client); err != nil {
+			return err
+		}
+		l.idle = append(l.idle, client)
 	}
+	return nil
+}
+
+func check(client pb.HealthService) error {
+	reply, err := client.Check(context.Background(), &pb.CheckRequest{})
+	if err == nil && reply.Status != pb.HealthCheckResponse_SERVING {
+		err = fmt.Errorf("the agent says %v", reply.Status)
+	}
+	return err
+}
+
+// checkAll checks the agents behind all connections at the shim's interval, spread evenly.
+func (l *load) checkAll(c command) (answer, error) {
+	clients := l.idle
 	all := make([][]time.Duration, len(clients))
 	failed := make(chan error, len(clients))
 	var workers sync.WaitGroup
@@ -111,11 +127,7 @@ func idle(c command) (answer, error) {
 			time.Sleep(checkInterval * time.Duration(i) / time.Duration(len(clients)))
 			for time.Now().Before(end) {
 				before := time.Now()
-				reply, err := client.Check(context.Background(), &pb.CheckRequest{})
-				if err == nil && reply.Status != pb.HealthCheckResponse_SERVING {
-					err = fmt.Errorf("the agent says %v", reply.Status)
-				}
-				if err != nil {
+				if err := check(client); err != nil {
 					failed <- err
 					return
 				}

@@ -17,7 +17,7 @@ import (
 // command is one line; which fields count depends on op.
 type command struct {
 	Op string `json:"op"`
-	// Socket is the agent socket (dial), Sockets are many (idle).
+	// Socket is the agent socket (dial), Sockets are many (open).
 	Socket  string   `json:"socket"`
 	Sockets []string `json:"sockets"`
 	// Call is unary, read or copy; Bytes its payload, InFlight the calls at a time, Seconds how long (run), and Calls,
@@ -91,8 +91,10 @@ func (l *load) do(c command) (answer, error) {
 		return l.count(), nil
 	case "handshakes":
 		return handshakes(c)
-	case "idle":
-		return idle(c)
+	case "open":
+		return nil, l.open(c)
+	case "check_all":
+		return l.checkAll(c)
 	}
 	return nil, fmt.Errorf("no op %q", c.Op)
 }

@@ -22,7 +22,7 @@ import (
 // targetPath is the annotation by which a forwarder waits for a mount.
 const targetPath = "io.confidentialcontainers.org.peerpodvolumes.target_path"
 
-// load is one held connection, as a kata shim has it.
+// load is one held connection, as a kata shim has it, and many others that are only checked.
 type load struct {
 	gate  *pattern.Gate
 	agent pb.AgentServiceService
@@ -31,6 +31,8 @@ type load struct {
 	parked  sync.WaitGroup
 	waiting atomic.Int64
 	wrong   atomic.Int64
+
+	idle []pb.HealthService
 }
 
 func (l *load) dial(socket string) error {
