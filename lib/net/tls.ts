@@ -89,7 +89,7 @@ export interface TlsDialer {
 /**
  * Prepares dialling with one secure context for all connections.
  *
- * Sessions are never resumed (measured): every connection verifies the server's certificate anew.
+ * As a client Deno 2.9.6 never resumes a session (measured): every connection verifies the server's certificate anew.
  *
  * @throws {PeerctlError} kind "config" for credentials that cannot be used, or without a CA or name to verify with.
  */

@@ -7,10 +7,11 @@ import * as tls from "node:tls";
 import { PeerctlError } from "../errors.ts";
 import { handOut } from "./connecting.ts";
 import { formatAddress, startListening, type TcpListener, tune } from "./tcp.ts";
-import { checkCredentials, type TlsCredentials, validityProblem } from "./tls_credentials.ts";
+import { checkCredentials, parseCertificates, type TlsCredentials, validityProblem } from "./tls_credentials.ts";
 import { tlsFailure } from "./tls_errors.ts";
 import { nodeMinVersion, profileViolation, type TlsProfile } from "./tls_profile.ts";
 import { createRefusalLog } from "./tls_refusals.ts";
+import { isStillTrusted } from "./tls_resumed.ts";
 
 /** Longest time for a client's handshake, in milliseconds: a silent connection must not hold a descriptor for long. */
 const HANDSHAKE_TIMEOUT_MS = 30_000;
@@ -51,6 +52,7 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
   const handshakes = new Map<string, { raw: net.Socket; timer: ReturnType<typeof setTimeout> }>();
   /** Connections that we ended ourselves: what the runtime says of them afterwards is no news. */
   const abandoned = new WeakSet<net.Socket>();
+  let { ca } = o.credentials;
 
   function abandon(raw: net.Socket): void {
     abandoned.add(raw);
@@ -84,7 +86,7 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
   server.on("secureConnection", (socket: tls.TLSSocket) => {
     const peer = peerOf(socket);
     endHandshake(peer);
-    const refusal = profileViolation(socket, profile) ?? (requireClientCert ? clientRefusal(socket) : undefined);
+    const refusal = profileViolation(socket, profile) ?? (requireClientCert ? clientRefusal(socket, ca) : undefined);
     if (refusal !== undefined) refusals.refused(peer, refusal);
     handOut(socket);
     if (refusal !== undefined) socket.destroy();
@@ -107,7 +109,10 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
   const { address, close } = await startListening(server, o);
   return {
     address,
-    update: (credentials) => server.setSecureContext(serverContext(credentials, profile, requireClientCert)),
+    update(credentials) {
+      server.setSecureContext(serverContext(credentials, profile, requireClientCert));
+      ca = credentials.ca;
+    },
     async close() {
       for (const { raw } of handshakes.values()) abandon(raw);
       await close();
@@ -118,13 +123,17 @@ export async function listenTls(o: ListenTlsOptions): Promise<TlsListener> {
 /**
  * Why a client whose handshake the runtime accepted must still go.
  *
- * The first two cannot happen as long as `rejectUnauthorized` works; one option that is ignored must not open the door.
- * The third can: a certificate that stands itself in `ca` is accepted after it expired (measured).
+ * The first cannot happen as long as `rejectUnauthorized` works; one option that is ignored must not open the door.
+ * The others can: a session may be resumed that a server began which wants no certificate, or trusts another CA, and a
+ * certificate that stands itself in `ca` is accepted after it expired (measured).
  */
-function clientRefusal(socket: tls.TLSSocket): string | undefined {
+function clientRefusal(socket: tls.TLSSocket, ca: string | undefined): string | undefined {
   if (!socket.authorized) return `its certificate is not authorized: ${socket.authorizationError}`;
   const certificate = socket.getPeerX509Certificate();
   if (!certificate) return "it sent no certificate";
+  if (socket.isSessionReused() && !isStillTrusted(certificate, parseCertificates(ca ?? "", "the CA certificate"))) {
+    return "its session was resumed, and the CA of its certificate is not trusted any more, or not here";
+  }
   const problem = validityProblem(certificate, new Date());
   return problem === undefined ? undefined : `its certificate cannot be used: ${problem}`;
 }
