@@ -55,6 +55,7 @@ export function createExpander(context: CompileContext, { defined, tree }: Known
         const constant = metadataOf(term.operator);
         if (constant !== undefined) return { kind: "scalar", value: constant, loc: term.loc };
         const args = term.args.map((arg) => expand(arg, before));
+        if (isPrint(term.operator)) context.report("rego_type_error", "print has no value", term.loc);
         const result = variable(term.loc);
         before.push(makeExpr({ kind: "call", operator: term.operator, args: [...args, result] }, term.loc));
         return result;
@@ -178,8 +179,12 @@ export function createExpander(context: CompileContext, { defined, tree }: Known
       case "call": {
         const constant = metadataOf(what.operator);
         if (constant !== undefined) return { kind: "term", term: { kind: "scalar", value: constant, loc } };
-        if (what.operator.length === 1 && what.operator[0] === "print") {
-          if (!context.printing) return undefined;
+        if (isPrint(what.operator)) {
+          if (!context.printing) {
+            // Taken out, but not unread.
+            for (const arg of what.args) expand(arg, []);
+            return undefined;
+          }
           const items = what.args.map((arg) => captured(arg));
           return {
             kind: "call",
@@ -251,4 +256,8 @@ export function createExpander(context: CompileContext, { defined, tree }: Known
     },
     body: expandBody,
   };
+}
+
+function isPrint(operator: readonly string[]): boolean {
+  return operator.length === 1 && operator[0] === "print";
 }

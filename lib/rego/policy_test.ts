@@ -62,6 +62,22 @@ Deno.test("compile() names every unsafe variable, the recursion and the conflict
   assert.throws(() => policy("p := {1: [y]}"), head);
 });
 
+Deno.test("compile() refuses a local input or data, which would be mistaken for the document", () => {
+  for (
+    const rules of ["f(input) := 1", "f([x, data]) := x", "f(input.x) := 1", "p if input := 1", "p if [data] := [1]"]
+  ) {
+    assert.throws(() => policy(rules), { code: "rego_compile_error", message: /must not shadow (input|data)/ }, rules);
+  }
+});
+
+Deno.test("compile() refuses print() as a value, with a receiver of printed lines and without", () => {
+  for (const rules of ["p := print(1)", "p if print(print(1))", "p if print([x | x = print(1)])", "f(x) := print(x)"]) {
+    for (const options of [{}, { print: () => {} }]) {
+      assert.throws(() => policy(rules, {}, options), { message: /print has no value/ }, rules);
+    }
+  }
+});
+
 Deno.test("compile() refuses builtins that reach out, with name and place, wherever they stand", () => {
   const texts = [
     "p := http.send({})",

@@ -3,10 +3,11 @@
 
 import type { Body, Expr, Rule, Term } from "./ast.ts";
 import type { CompileContext } from "./compile_context.ts";
+import { knownBefore, type KnownValues, possiblePaths } from "./constant_bindings.ts";
 import { pathName } from "./rule_names.ts";
 import type { RuleNode, RuleTree } from "./rule_tree.ts";
-import { eachSubterm, eachTerm } from "./term_walk.ts";
-import { keyOf } from "./values.ts";
+import { eachSubterm, eachTerm, rootOf } from "./term_walk.ts";
+import { keyOf, type Value } from "./values.ts";
 
 /** An order of the rules in which each comes after those it needs. */
 export interface RuleOrder {
@@ -19,7 +20,7 @@ export function checkRecursion(context: CompileContext, tree: RuleTree): RuleOrd
   const edges = new Map<RuleNode, ReadonlySet<RuleNode>>();
   for (const node of tree.nodes) {
     const targets = new Set<RuleNode>();
-    for (const rule of rulesOf(node)) ruleTargets(tree, rule, targets);
+    for (const rule of rulesOf(node)) ruleTargets({ tree, nodes: targets }, rule);
     edges.set(node, targets);
   }
   const nodes: RuleNode[] = [];
@@ -55,47 +56,50 @@ function rulesOf(node: RuleNode): Rule[] {
   return node.fallback ? [...rules, node.fallback] : rules;
 }
 
-function ruleTargets(tree: RuleTree, rule: Rule, targets: Set<RuleNode>): void {
-  const { head, body, otherwise } = rule;
+/** Collects what rules may look at. */
+interface Targets {
+  readonly tree: RuleTree;
+  readonly nodes: Set<RuleNode>;
+}
+
+function ruleTargets(to: Targets, { head, body, otherwise }: Rule): void {
+  const before = knownBefore(body);
+  body.forEach((expr, i) => exprTargets(to, expr, before[i] as KnownValues));
+  // The head is evaluated at the end of the body.
   for (const term of [...(head.args ?? []), ...head.path, head.member, head.value]) {
-    if (term) termTargets(tree, term, targets);
+    if (term) termTargets(to, term, before.at(-1) as KnownValues);
   }
-  bodyTargets(tree, body, targets);
-  if (otherwise) ruleTargets(tree, otherwise, targets);
+  if (otherwise) ruleTargets(to, otherwise);
 }
 
-function bodyTargets(tree: RuleTree, body: Body, targets: Set<RuleNode>): void {
-  for (const expr of body) exprTargets(tree, expr, targets);
+function exprTargets(to: Targets, expr: Expr, known: KnownValues): void {
+  if (expr.what.kind === "call" && expr.what.operator[0] === "data") reach(to, expr.what.operator.slice(1));
+  const onBody = (body: Body) => body.forEach((inner) => exprTargets(to, inner, known));
+  eachTerm(expr, (term) => termTargets(to, term, known), onBody);
 }
 
-function exprTargets(tree: RuleTree, expr: Expr, targets: Set<RuleNode>): void {
-  if (expr.what.kind === "call" && expr.what.operator[0] === "data") {
-    const path = expr.what.operator.slice(1).map((value): Term => ({ kind: "scalar", value, loc: expr.loc }));
-    reach(tree.root, path, 0, targets);
-  }
-  eachTerm(expr, (term) => termTargets(tree, term, targets), (body) => bodyTargets(tree, body, targets));
-}
-
-function termTargets(tree: RuleTree, term: Term, targets: Set<RuleNode>): void {
+function termTargets(to: Targets, term: Term, known: KnownValues): void {
   eachSubterm(term, (part) => {
-    if (part.kind === "ref" && part.head.kind === "var" && part.head.name === "data") {
-      reach(tree.root, part.path, 0, targets);
-    }
-  }, (closure) => {
-    if (closure.key) termTargets(tree, closure.key, targets);
-    termTargets(tree, closure.value, targets);
-    bodyTargets(tree, closure.body, targets);
+    if (part.kind !== "ref" || rootOf(part) !== "data") return;
+    for (const path of possiblePaths(part.path, known)) reach(to, path);
+  }, ({ key, value, body }) => {
+    if (key) termTargets(to, key, known);
+    termTargets(to, value, known);
+    for (const inner of body) exprTargets(to, inner, known);
   });
 }
 
-/** Every path with rules that a reference may look at: variables may be any name. */
-function reach(node: RuleNode, path: readonly Term[], index: number, targets: Set<RuleNode>): void {
-  if (node.kind !== undefined) targets.add(node);
-  const part = path[index];
-  if (part === undefined || part.kind !== "scalar") {
-    for (const child of node.children.values()) reach(child, path, index + 1, targets);
-    return;
-  }
-  const child = node.children.get(keyOf(part.value));
-  if (child) reach(child, path, index + 1, targets);
+/** Every path with rules that a reference may look at: where no key is known it may be any. */
+function reach({ tree, nodes }: Targets, path: readonly (Value | undefined)[]): void {
+  const visit = (node: RuleNode, index: number): void => {
+    if (node.kind !== undefined) nodes.add(node);
+    const key = path[index];
+    if (key === undefined) {
+      for (const child of node.children.values()) visit(child, index + 1);
+      return;
+    }
+    const child = node.children.get(keyOf(key));
+    if (child) visit(child, index + 1);
+  };
+  visit(tree.root, 0);
 }

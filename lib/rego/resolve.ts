@@ -6,7 +6,7 @@ import type { CompileContext } from "./compile_context.ts";
 import { refusalOf } from "./builtins/refused.ts";
 import { declaredIn, membershipVars, patternVars } from "./declared.ts";
 import type { RegoLocation } from "./limits.ts";
-import { bodyVars, termVars } from "./term_walk.ts";
+import { bodyVars, eachSubterm, rootOf, termVars } from "./term_walk.ts";
 
 /** What a name of the module stands for, e.g. `["data", "a", "b"]`. */
 export type Globals = ReadonlyMap<string, readonly string[]>;
@@ -55,7 +55,7 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
 
   function declare(name: string, loc: RegoLocation, how: "declared" | "assigned" | "arg"): string {
     if (name === "input" || name === "data") {
-      context.report("rego_compile_error", `variables must not shadow ${name} (use a different variable name)`, loc);
+      context.report("rego_compile_error", shadowed("variables", name), loc);
     }
     const known = scope.names.get(name);
     if (known) {
@@ -258,8 +258,11 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
       case "object":
         target.pairs.forEach(([, value]) => checkTarget(value));
         return;
-      default:
-        context.report("rego_compile_error", `cannot assign to ${target.kind}`, target.loc);
+      default: {
+        const root = target.kind === "ref" ? rootOf(target) : undefined;
+        const message = root === undefined ? `cannot assign to ${target.kind}` : shadowed("variables", root);
+        context.report("rego_compile_error", message, target.loc);
+      }
     }
   }
 
@@ -288,6 +291,10 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
   function rule(rule: Rule): Rule {
     scope = newScope(undefined, declaredIn(rule.body));
     const args = rule.head.args?.map((arg) => {
+      eachSubterm(arg, (part) => {
+        const root = part.kind === "ref" ? rootOf(part) : undefined;
+        if (root !== undefined) context.report("rego_compile_error", shadowed("args", root), part.loc);
+      });
       argVars(arg, (v) => {
         if (!v.name.startsWith("_$") && !scope.names.has(v.name)) declare(v.name, v.loc, "arg");
       });
@@ -325,6 +332,10 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
 
 function newScope(parent: Scope | undefined, ahead: ReadonlySet<string>): Scope {
   return { parent, ahead, names: new Map(), seen: new Set() };
+}
+
+function shadowed(what: "args" | "variables", root: string): string {
+  return `${what} must not shadow ${root} (use a different variable name)`;
 }
 
 /** Visits the variables that an argument's pattern declares: not those inside references, calls and closures. */

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Walks over terms and expressions: which variables they hold, and what is inside them. */
 
-import type { Body, Expr, Term } from "./ast.ts";
+import type { Body, Expr, RefTerm, Term } from "./ast.ts";
 
 /** Names of documents, which are never variables. */
 export function isRoot(name: string): boolean {
   return name === "input" || name === "data";
+}
+
+/** The document that a reference looks into. */
+export function rootOf({ head }: RefTerm): "data" | "input" | undefined {
+  return head.kind === "var" && (head.name === "data" || head.name === "input") ? head.name : undefined;
 }
 
 /** What a walk leaves out. */

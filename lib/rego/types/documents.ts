@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Knows the types below `data` and `input`: those of the rules, and those that a `with` puts over them. */
 
-import type { RefTerm, Term } from "../ast.ts";
+import type { Term } from "../ast.ts";
 import { anyType, type MemberType, type ObjectType, stringType, type Type } from "../builtins/builtin.ts";
 import { constantOf } from "../codegen.ts";
 import { type Key, keyOf, type Value } from "../values.ts";
@@ -188,9 +188,4 @@ export function selectPath(lattice: Lattice, type: Type | undefined, path: reado
     type = part.kind === "scalar" ? lattice.select(type, part.value) : lattice.values(type);
   }
   return type;
-}
-
-/** The root of a reference into a document. */
-export function rootOf({ head }: RefTerm): "data" | "input" | undefined {
-  return head.kind === "var" && (head.name === "data" || head.name === "input") ? head.name : undefined;
 }

@@ -13,7 +13,8 @@ import {
 import { constantOf } from "../codegen.ts";
 import { sameKey } from "../unify_safety.ts";
 import { type Key, keyOf } from "../values.ts";
-import { lookUp, rootOf, selectPath } from "./documents.ts";
+import { rootOf } from "../term_walk.ts";
+import { lookUp, selectPath } from "./documents.ts";
 import type { Environment } from "./environment.ts";
 import { typeOfValue } from "./lattice.ts";
 

@@ -7,10 +7,10 @@ import { constantOf } from "../codegen.ts";
 import { isGenerated, writtenName } from "../compile_context.ts";
 import { formatJson } from "../json.ts";
 import type { RegoLocation } from "../limits.ts";
-import { isRoot } from "../term_walk.ts";
+import { isRoot, rootOf } from "../term_walk.ts";
 import { keyOf } from "../values.ts";
 import { keysText, pluralText, typeText } from "./describe.ts";
-import { extentOf, lookUp, rootOf, type TypeNode } from "./documents.ts";
+import { extentOf, lookUp, type TypeNode } from "./documents.ts";
 import type { Environment } from "./environment.ts";
 import { expectType, typeOf } from "./infer.ts";
 

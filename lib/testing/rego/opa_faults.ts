@@ -59,6 +59,22 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     ours: "x = {}",
   },
   {
+    why:
+      "OPA lets a pattern declare a local `input` or `data`, though it refuses each by itself. Both are refused here.",
+    rules: "x := y if { [y, input] := [1, 2] }",
+    opa: 'x = {"x":1e0}',
+    ours: "load error rego_compile_error: fuzz.rego:2:17: rego_compile_error: variables must not shadow input (use a " +
+      "different variable name)",
+  },
+  {
+    why:
+      "Rules of one object that use each other by constant keys behind a variable: refused here, as may be recursive.",
+    rules: 'x.a[y].b := 1 if y := "k"\nx.a[y].c := data.fuzz.x.a[y].b if y := "k"',
+    opa: 'x = {"x":{"a":{"k":{"b":1e0,"c":1e0}}}}',
+    ours: "load error rego_recursion_error: fuzz.rego:2:1: rego_recursion_error: rule data.fuzz.x.a is recursive: " +
+      "data.fuzz.x.a -> data.fuzz.x.a",
+  },
+  {
     why: "OPA reads `1_0` as a number, and hands it on as JSON that no one can read.",
     rules: 'x := to_number("1_0")',
     opa: 'x = {"x":number 1_0}',
