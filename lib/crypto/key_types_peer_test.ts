@@ -5,6 +5,7 @@ import { makeRows, type MatrixCell, matrixPage, tryRow } from "../testing/key_ty
 import { requirePeer } from "../testing/peers.ts";
 import { withTempDir } from "../testing/temp_dir.ts";
 import { buildGoEnd, goEnd, opensslEnd, ownEnd } from "../testing/tls_ends.ts";
+import { keepPage } from "../testing/written_page.ts";
 
 const PAGE = new URL("./KEY_TYPES.md", import.meta.url);
 
@@ -20,35 +21,11 @@ Deno.test({
       for (const row of rows) {
         cells.push(...await tryRow(row, [opensslEnd(row.isPartial ? ["-partial_chain"] : []), go, own]));
       }
-      const page = await formatted(matrixPage(rows.map(({ name }) => name), ["openssl", "Go", "peerctl"], cells));
+      const page = matrixPage(rows.map(({ name }) => name), ["openssl", "Go", "peerctl"], cells);
       console.log(`\n${page}`);
       assert.deepEqual(cells.filter(({ failure }) => failure !== undefined), []);
       // Nine pairs over two versions, but for peerctl with itself over TLS 1.2.
       assert.equal(cells.length, rows.length * 17);
-      await keepPage(page);
+      await keepPage(PAGE, page);
     }),
 });
-
-/** Writes the page when it has changed; in CI the committed one must be right. */
-async function keepPage(page: string): Promise<void> {
-  if (await Deno.readTextFile(PAGE).catch(() => "") === page) return;
-  assert.notEqual(Deno.env.get("CI"), "true", "lib/crypto/KEY_TYPES.md is not what works: run the test and commit it");
-  await Deno.writeTextFile(PAGE, page);
-}
-
-async function formatted(text: string): Promise<string> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--ext", "md", "-"],
-    cwd: new URL("../../", import.meta.url),
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const [{ success, stdout, stderr }] = await Promise.all([
-    child.output(),
-    writer.write(new TextEncoder().encode(text)).then(() => writer.close()),
-  ]);
-  assert.ok(success, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
-}

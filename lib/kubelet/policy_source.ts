@@ -5,15 +5,13 @@ import type { Logger } from "@logtape/logtape";
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { PeerctlError } from "../errors.ts";
+import { watchFolders } from "../os/folder_watch.ts";
 import type { Limits } from "../rego/limits.ts";
 import { compile, type Decision } from "../rego/policy.ts";
 import { loadPolicyFiles, type PolicyFiles } from "../rego/policy_files.ts";
 import { formatJson } from "../rego/json.ts";
 import { decide, type Fallback, type Judge } from "./decision.ts";
 import { inputDocument } from "./request_facts.ts";
-
-/** How long the files must be quiet before they are read, in milliseconds: a folder is changed file by file. */
-const SETTLE_MS = 200;
 
 export interface PolicySourceOptions {
   /** A file or a folder. */
@@ -85,7 +83,15 @@ export function openPolicySource(o: PolicySourceOptions): PolicySource {
       }
     },
     reload,
-    follow: (signal) => watch(path, { onQuiet: reload, log, signal }),
+    follow(signal) {
+      const isFolder = Deno.statSync(path).isDirectory;
+      watchFolders([isFolder ? path : dirname(path)], {
+        recursive: isFolder,
+        onQuiet: reload,
+        onError: (error) => log.error("The policy is no longer watched for changes", { path, error }),
+        signal,
+      });
+    },
   };
 }
 
@@ -101,31 +107,4 @@ function fingerprint({ modules, data }: PolicyFiles): string {
   const hash = createHash("sha256");
   for (const module of modules) hash.update(module.path).update("\0").update(module.text).update("\0");
   return hash.update(formatJson(data)).digest("hex");
-}
-
-interface WatchOptions {
-  onQuiet(): void;
-  readonly log: Logger;
-  readonly signal: AbortSignal;
-}
-
-/** Watches the folder, or the one a file lies in: a Kubernetes config map is a symbolic link exchanged beside it. */
-function watch(path: string, { onQuiet, log, signal }: WatchOptions): void {
-  if (signal.aborted) return;
-  const isFolder = Deno.statSync(path).isDirectory;
-  const watcher = Deno.watchFs(isFolder ? path : dirname(path), { recursive: isFolder });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  signal.addEventListener("abort", () => {
-    clearTimeout(timer);
-    watcher.close();
-  }, { once: true });
-  (async () => {
-    for await (const event of watcher) {
-      if (event.kind === "access" || signal.aborted) continue;
-      clearTimeout(timer);
-      timer = setTimeout(onQuiet, SETTLE_MS);
-    }
-  })().catch((error) => {
-    if (!signal.aborted) log.error("The policy is no longer watched for changes", { path, error });
-  });
 }

@@ -5,6 +5,7 @@ import type { Logger } from "@logtape/logtape";
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { PeerctlError } from "../errors.ts";
+import { watchFolders } from "../os/folder_watch.ts";
 import { checkCredentials, type TlsCredentials } from "./tls_credentials.ts";
 
 /** Longest file read, in bytes; tls_credentials.ts limits its text in the same way. */
@@ -12,12 +13,6 @@ const MAX_FILE_BYTES = 1 << 20;
 
 /** Bytes read at once; most files are read in one go. */
 const READ_BYTES = 1 << 16;
-
-/**
- * How long the directories must be quiet before the files are read again, in milliseconds: three files are replaced one
- * after the other, and a Kubernetes secret by several renames.
- */
-const SETTLE_MS = 200;
 
 /** Paths; "" means not given. */
 export interface TlsFiles {
@@ -67,18 +62,14 @@ export interface WatchTlsFilesOptions {
 /**
  * Calls `onChange` with new credentials whenever a file has changed and all three fit together; until they do, the
  * problem is logged and the old ones stay. Ends with `signal`.
- *
- * The directories are watched, not the files: a Kubernetes secret is a symbolic link that is exchanged beside them.
  */
 export function watchTlsFiles(files: TlsFiles, o: WatchTlsFilesOptions): void {
   const { log, signal } = o;
   const paths = [files.caFile, files.certFile, files.keyFile].filter((path) => path !== "");
   if (paths.length === 0 || signal.aborted) return;
   let known = fingerprint(files);
-  let timer: ReturnType<typeof setTimeout> | undefined;
 
   function reload(): void {
-    timer = undefined;
     const found = fingerprint(files);
     if (found === known) return;
     known = found;
@@ -89,19 +80,11 @@ export function watchTlsFiles(files: TlsFiles, o: WatchTlsFilesOptions): void {
     }
   }
 
-  const watcher = Deno.watchFs([...new Set(paths.map((path) => dirname(path)))], { recursive: false });
-  signal.addEventListener("abort", () => {
-    clearTimeout(timer);
-    watcher.close();
-  }, { once: true });
-  (async () => {
-    for await (const event of watcher) {
-      if (event.kind === "access" || signal.aborted) continue;
-      clearTimeout(timer);
-      timer = setTimeout(reload, SETTLE_MS);
-    }
-  })().catch((error) => {
-    if (!signal.aborted) log.error("Certificate files are no longer watched for changes", { error });
+  watchFolders(paths.map((path) => dirname(path)), {
+    recursive: false,
+    onQuiet: reload,
+    onError: (error) => log.error("Certificate files are no longer watched for changes", { error }),
+    signal,
   });
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { formatMarkdown } from "../testing/format_markdown.ts";
 import { requirePeer } from "../testing/peers.ts";
 import { conformancePage, countVerdicts, type Judged, runCases } from "../testing/rego/conformance_run.ts";
 import { loadOpaCases } from "../testing/rego/opa_cases.ts";
 import { startOpa } from "../testing/rego/opa_process.ts";
 import { askOpa, askRego } from "../testing/rego/subjects.ts";
+import { keepPage } from "../testing/written_page.ts";
 import { refusalOf } from "./builtins/refused.ts";
 
 const PAGE = new URL("./CONFORMANCE.md", import.meta.url);
@@ -20,14 +20,14 @@ Deno.test({
     const { version, cases } = await loadOpaCases();
     assert.ok(cases.length > 2_000, `${cases.length} cases were read`);
     const judged = await runCases(cases, askRego);
-    const page = await formatMarkdown(conformancePage(version, judged));
+    const page = conformancePage(version, judged);
     console.log(`\n${page}`);
     const { pass, refused, wrong } = countVerdicts(judged);
     assert.deepEqual(wrongCases(judged), []);
     assert.equal(wrong, 0);
     assert.deepEqual(judged.map(unexplained).filter((each) => each !== undefined), []);
     assert.ok(pass / (cases.length - refused) >= WANTED_SHARE, `${pass} of ${cases.length - refused} pass`);
-    await keepPage(page);
+    await keepPage(PAGE, page);
   },
 });
 
@@ -57,16 +57,4 @@ function unexplained({ test, verdict }: Judged): string | undefined {
   if (verdict.kind !== "refused") return undefined;
   const [, name, reason] = /(\S+) is refused: (.*)$/.exec(verdict.reason) ?? [];
   return name !== undefined && refusalOf(name) === reason ? undefined : `${test.file}: ${verdict.reason}`;
-}
-
-/** Writes the page when it has changed; in CI the committed one must be right. */
-async function keepPage(page: string): Promise<void> {
-  const committed = await Deno.readTextFile(PAGE).catch(() => "");
-  if (committed === page) return;
-  assert.notEqual(
-    Deno.env.get("CI"),
-    "true",
-    "lib/rego/CONFORMANCE.md is not what the cases give: run the test and commit it",
-  );
-  await Deno.writeTextFile(PAGE, page);
 }

@@ -7,7 +7,7 @@ import { visibleFlags } from "../cli/help.ts";
 import { loadCommands } from "../cli/program.ts";
 import { dashed } from "../cli/scan.ts";
 import { loaders } from "../../main.ts";
-import { formatMarkdown } from "./format_markdown.ts";
+import { formatMarkdown } from "./written_page.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 

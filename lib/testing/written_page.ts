@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Pages that programs write look as if `deno fmt` had been over them. */
+/** Pages of the repository that tests and tools write. */
+
+import assert from "node:assert/strict";
 
 /** Formats a page as `deno fmt` does. */
 export async function formatMarkdown(text: string): Promise<string> {
@@ -17,4 +19,13 @@ export async function formatMarkdown(text: string): Promise<string> {
   ]);
   if (code !== 0) throw new Error(`deno fmt failed: ${new TextDecoder().decode(stderr)}`);
   return new TextDecoder().decode(stdout);
+}
+
+/** Writes a page when it has changed; in CI the committed one must be right. */
+export async function keepPage(url: URL, text: string): Promise<void> {
+  const page = await formatMarkdown(text);
+  if (await Deno.readTextFile(url).catch(() => "") === page) return;
+  const path = url.pathname.slice(new URL("../../", import.meta.url).pathname.length);
+  assert.notEqual(Deno.env.get("CI"), "true", `${path} is not what the test found: run the test and commit the page`);
+  await Deno.writeTextFile(url, page);
 }
