@@ -12,6 +12,8 @@ import { termVars } from "./term_walk.ts";
 import {
   equalValues,
   isArray,
+  type Key,
+  keyOf,
   ObjectBuilder,
   objectOf,
   RegoObject,
@@ -100,7 +102,7 @@ export function generateEval(g: Generator, term: Term, bound: Bound): Eval {
     case "object": {
       const keys = term.pairs.map(([key]) => generateEval(g, key, bound));
       const values = term.pairs.map(([, value]) => generateEval(g, value, bound));
-      return (frame) => evaluateObject(frame, keys, values);
+      return (frame) => evaluateObject(frame, keys, values, term);
     }
     case "ref":
       return generateReference(g, term, bound).eval;
@@ -121,15 +123,30 @@ function evaluateAll(frame: Frame, items: readonly Eval[]): Value[] | undefined 
   return values;
 }
 
-function evaluateObject(frame: Frame, keys: readonly Eval[], values: readonly Eval[]): Value | undefined {
-  const builder = new ObjectBuilder();
+function evaluateObject(
+  frame: Frame,
+  keys: readonly Eval[],
+  values: readonly Eval[],
+  term: Term,
+): Value | undefined {
+  const pairs: [Value, Value][] = [];
   for (let i = 0; i < keys.length; i++) {
     const key = (keys[i] as Eval)(frame);
     const value = (values[i] as Eval)(frame);
     if (key === undefined || value === undefined) return undefined;
-    builder.set(key, value);
+    pairs.push([key, value]);
   }
-  return builder.build();
+  const object = objectOf(pairs);
+  if (object.size < pairs.length) {
+    // OPA takes now the one, now the other: nobody can rely on either.
+    const isClear = pairs.every(([key, value]) => equalValues(object.get(key) as Value, value));
+    if (!isClear) throw equalKeys(term);
+  }
+  return object;
+}
+
+function equalKeys(term: Term): RegoError {
+  return conflict("keys of an object become equal, with different values", term.loc);
 }
 
 export function internal(message: string, term: Term): RegoError {
@@ -163,10 +180,17 @@ export function generateMatch(g: Generator, term: Term, bound: Bound): Match {
   if (term.kind === "object") {
     const keys = term.pairs.map(([key]) => generateEval(g, key, bound));
     const values = term.pairs.map(([, value]) => generateMatch(g, value, bound));
+    const isPlain = term.pairs.every(([key]) => constantOf(key) !== undefined);
     return (frame, value) => {
       if (!(value instanceof RegoObject) || value.size !== keys.length) return false;
+      const seen = isPlain ? undefined : new Set<Key>();
       for (let i = 0; i < keys.length; i++) {
         const key = (keys[i] as Eval)(frame);
+        if (seen !== undefined && key !== undefined) {
+          // Two keys that become one leave a member of the value that nothing is compared with.
+          if (seen.has(keyOf(key))) return false;
+          seen.add(keyOf(key));
+        }
         const found = key === undefined ? undefined : value.get(key);
         if (found === undefined || !(values[i] as Match)(frame, found)) return false;
       }

@@ -254,8 +254,12 @@ function notConstant(term: Term): Term | undefined {
 /** A rule without a body: `p := 1`. */
 function parseBare(c: Cursor, start: Token, head: RuleHead, bare: boolean): Rule {
   if (bare) {
-    const isFunction = head.args !== undefined || head.path.length > 0;
-    const message = isFunction ? "`if` keyword is required before rule body" : "var cannot be used for rule name";
+    // OPA takes it for a function that is always true: more likely its body was forgotten.
+    if (head.args) c.fail("a function has a value or a body: := true, if it holds for everything", start, V0_HINT);
+    const isPath = head.path.length > 0;
+    const message = isPath
+      ? "`contains` keyword is required for partial set rules"
+      : "var cannot be used for rule name";
     c.fail(message, start, V0_HINT);
   }
   if (c.isOp(";")) c.fail("unexpected ; after a rule");
