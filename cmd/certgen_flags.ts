@@ -3,7 +3,7 @@
 
 import { boolFlag, choiceFlag, intFlag, listFlag, optionalFlag, stringFlag, type ValuesOf } from "../lib/cli/flags.ts";
 import { KEY_TYPES } from "../lib/crypto/keys.ts";
-import { PeerctlError } from "../lib/errors.ts";
+import { PeerctlError, throwProblems } from "../lib/errors.ts";
 
 /** Longest validity, in days: ten years. */
 const MAX_DAYS = 3650;
@@ -138,8 +138,7 @@ export function checkTogether(values: CertgenValues, outputWord: string): void {
   if (!/^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$/.test(values.secretName)) {
     refuse("Cannot use --secret-name: it must have at most 53 of a-z, 0-9 and - (RFC 1123 label)");
   }
-  if (problems.length === 1) throw problems[0];
-  if (problems.length > 1) throw new AggregateError(problems);
+  throwProblems(problems);
 }
 
 /** Reads `NAME` (an Issuer), `Issuer/NAME` or `ClusterIssuer/NAME`; "" is none. */

@@ -6,6 +6,7 @@ import { ExitCode } from "../lib/cli/exit_code.ts";
 import { boolFlag, intFlag } from "../lib/cli/flags.ts";
 import type { Output } from "../lib/cli/output.ts";
 import type { InspectedFile, InspectedItem } from "../lib/crypto/certificates_inspect.ts";
+import { throwProblems } from "../lib/errors.ts";
 import { readSmallBytes } from "../lib/net/tls_files.ts";
 import { looseModeProblem } from "../lib/os/private_file.ts";
 
@@ -74,7 +75,7 @@ export default defineCommand({
     ]).length;
     if (output.format === "json") output.json({ files: shown, warnings: count });
     else show(output, shown);
-    if (problems.length > 0) throw new AggregateError(problems);
+    throwProblems(problems);
     return values.failOnWarning && count > 0 ? ExitCode.failed : ExitCode.done;
   },
 });

@@ -15,7 +15,7 @@ import {
 import type { AuthorityFiles, ExistingAuthority } from "../lib/crypto/certificates_authority.ts";
 import { parseSubject } from "../lib/crypto/subject.ts";
 import { parseAlternativeNames } from "../lib/crypto/subject_alternative_name.ts";
-import { PeerctlError } from "../lib/errors.ts";
+import { PeerctlError, throwProblems } from "../lib/errors.ts";
 import { readSmallFile } from "../lib/net/tls_files.ts";
 import { checkFileSet } from "../lib/os/file_set.ts";
 import { type CertgenValues, DEFAULT_DAYS, DEFAULT_KEY_TYPE } from "./certgen_flags.ts";
@@ -39,8 +39,7 @@ export function readIdentity(values: CertgenValues) {
   };
   const names = attempt(() => parseAlternativeNames(values.san));
   const subject = attempt(() => values.subject === "" ? [] : parseSubject(values.subject));
-  if (problems.length === 1) throw problems[0];
-  if (problems.length > 1) throw new AggregateError(problems);
+  throwProblems(problems);
   return { names: names!, subject: subject! };
 }
 
@@ -109,6 +108,9 @@ export async function signRequest(values: CertgenValues, dir: string): Promise<M
 /** Renews the certificates in the directory of --renew. */
 export async function renew(values: CertgenValues): Promise<Made> {
   const dir = values.renew;
+  if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new PeerctlError("config", `Cannot renew "${dir}": it is no directory`);
+  }
   const sides = sidesOf(values).filter((side) => exists(join(dir, `${SIDES[side].file}.crt`)));
   if (sides.length === 0) {
     const wanted = sidesOf(values).map((side) => `${SIDES[side].file}.crt`).join(" and no ");
@@ -118,7 +120,8 @@ export async function renew(values: CertgenValues): Promise<Made> {
     const [cert, key] = namesOf(side);
     if (exists(join(dir, key))) continue;
     throw new PeerctlError("config", `Cannot renew "${join(dir, cert)}": there is no ${key} beside it`, {
-      hint: "the key of a signed request is its sender's: sign a new request with --csr",
+      hint: "the key of a signed request is its sender's: sign a new request with --csr, and renew the other " +
+        "certificate with --server-only or --client-only",
     });
   }
   const ownsAuthority = values.caCert === "";

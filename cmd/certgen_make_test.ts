@@ -139,6 +139,10 @@ Deno.test("peerctl certgen --renew keeps names, subjects, kinds of key and the C
     assert.notEqual(last["client.key"], renewed["client.key"]);
 
     await Deno.rename(join(dir, "ca.key"), join(root, "safe.key"));
+    for (const path of [join(root, "nowhere"), join(root, "safe.key")]) {
+      const { code, stderr } = await runPeerctl(["certgen", "--renew", path]);
+      assert.deepEqual([code, stderr], [1, `peerctl certgen: error: Cannot renew "${path}": it is no directory\n`]);
+    }
     const bare = await runPeerctl(["certgen", "--renew", dir]);
     assert.deepEqual([bare.code, textsIn(dir)["tls.crt"]], [1, last["tls.crt"]]);
     assert.match(bare.stderr, /there is no ca\.key in it\n.*--ca-cert and --ca-key/);

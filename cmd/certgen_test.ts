@@ -61,7 +61,7 @@ Deno.test("peerctl certgen refuses bad input in one clear line each, with exit c
       [["--san", "a", "--key-type", "dsa"], /--key-type/],
       [["--san", "a", "--subject", "/XY=1"], /"XY" is not one of/],
       [["--san", "a", "--out-dir", ""], /--out-dir/],
-      [["--san", "a b", "--subject", "/XY=1"], /no DNS label[^]*"XY" is not one of/],
+      [["--san", "a b", "--san", "c d", "--subject", "/XY=1"], /"a b"[^]*"c d"[^]*"XY" is not one of/],
     ];
     for (const [args, message] of cases) {
       const { code, stdout, stderr } = await runPeerctl(["certgen", "--out-dir", dir, ...args]);
@@ -71,3 +71,9 @@ Deno.test("peerctl certgen refuses bad input in one clear line each, with exit c
     }
     assert.deepEqual(namesIn(root), []);
   }));
+
+Deno.test("peerctl certgen --print-config shows the defaults of flags whose default depends on others", async () => {
+  const { code, stdout, stderr } = await runPeerctl(["certgen", "--san", "a", "--print-config"]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^san +\["a"\] +flag\n(?:.*\n)*days +30 +default\n(?:.*\n)*key-type +"ecdsa-p256" +default$/m);
+});

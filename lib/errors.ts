@@ -38,3 +38,10 @@ export function toPeerctlError(error: unknown, kind: ErrorKind = "peer"): Peerct
   const mapped = error.name === "AbortError" ? "closed" : error.name === "TimeoutError" ? "timeout" : kind;
   return new PeerctlError(mapped, error.message, { cause: error });
 }
+
+/** Throws what went wrong, if anything did: the one error itself, or an AggregateError of all of them. */
+export function throwProblems(problems: readonly unknown[]): void {
+  const all = problems.flatMap((one) => one instanceof AggregateError ? one.errors : [one]);
+  if (all.length === 1) throw all[0];
+  if (all.length > 1) throw new AggregateError(all);
+}

@@ -37,7 +37,9 @@ function shownValue({ flag, source, texts }: Setting): unknown {
   const isSet = texts.some((text) => text !== "");
   if (flag.secret) return isSet ? MASK : "";
   if (flag.kind === "string" || flag.kind === "choice" || flag.kind === "duration") return texts.at(-1) ?? "";
-  return source === "default" ? flag.defaultValue : flag.convert(texts);
+  if (source !== "default") return flag.convert(texts);
+  // A flag whose default depends on others has no value of its own, but a text for it.
+  return flag.defaultValue ?? flag.convert(texts);
 }
 
 function shownSource({ flag, source }: Setting): string {

@@ -8,7 +8,7 @@ import type { CertificateFacts } from "./certificates_facts.ts";
 import { readCertificates } from "./certificates_read.ts";
 import { keyFacts } from "./key_facts.ts";
 import { encodePem } from "./pem.ts";
-import { isSignedBy } from "./verify_rules.ts";
+import { commonReasons, isSignedBy, issuerReasons } from "./verify_rules.ts";
 
 /** Most CAs above a leaf; public ones have two or three. */
 const MAX_CHAIN = 8;
@@ -56,9 +56,7 @@ export function readAuthority(files: AuthorityFiles, needs: AuthorityNeeds): Exi
     chain: (hasRoot ? chain.slice(0, -1) : chain).map(pemOf).join(""),
     anchor: pemOf(top),
     notes: [
-      ...chain.flatMap(({ subject, problems }) =>
-        problems.map((problem) => `strict verifiers may refuse the CA ${subject}: ${problem}`)
-      ),
+      ...chain.flatMap((one, below) => doubts(one, below, needs)),
       ...(hasRoot ? [] : [
         `${files.certName} has no self-signed root: ca.crt holds ${top.subject}, which peerctl and Go take as it is and ` +
         "openssl only with -partial_chain",
@@ -138,6 +136,13 @@ function checkLink(ca: CertificateFacts, below: number, name: string, { now, usa
       throw refuse(`its extended key usage does not allow ${usage} certificates`);
     }
   }
+}
+
+/** What `certgen verify`, stricter than checkLink(), has against a CA. */
+function doubts(ca: CertificateFacts, below: number, { now, usages }: AuthorityNeeds): string[] {
+  const reasons = [...issuerReasons(ca, below), ...usages.flatMap((usage) => commonReasons(ca, now, usage))];
+  const messages = new Set(reasons.map(({ message }) => message));
+  return [...messages].map((message) => `strict verifiers may refuse the CA ${ca.subject}: ${message}`);
 }
 
 function isSelfSigned(one: CertificateFacts): boolean {

@@ -131,6 +131,12 @@ Deno.test({
       for (const [files, message] of cases) {
         assert.throws(() => readAuthority(files, needsNow()), { kind: "config", message });
       }
+      // OpenSSL's own defaults: Go takes such a CA, OpenSSL with -x509_strict does not.
+      const plain = await make("plain", [basic]);
+      assert.deepEqual(readAuthority(filesOf(plain, [plain]), needsNow()).notes, [
+        "strict verifiers may refuse the CA O=openssl, CN=plain: its key usage does not let it sign certificates (keyCertSign)",
+      ]);
+      assert.deepEqual(readAuthority(filesOf(root, [root]), needsNow()).notes, []);
       // Alone it may sign: what is not given cannot be checked.
       readAuthority(filesOf(below, [below]), needsNow());
       readAuthority(filesOf(servers, [servers]), { ...needsNow(), usages: ["server"] });

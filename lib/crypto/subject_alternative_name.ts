@@ -3,7 +3,7 @@
 
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
-import { PeerctlError } from "../errors.ts";
+import { PeerctlError, throwProblems } from "../errors.ts";
 
 export interface AlternativeName {
   readonly type: "dns" | "ip" | "uri";
@@ -28,15 +28,21 @@ const LABEL = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/;
 /**
  * Reads every name; duplicates are left out.
  *
- * @throws {PeerctlError} kind "usage" for a name that is none, for too many, and for a second SPIFFE ID (an X.509-SVID
- * carries exactly one URI, X.509-SVID standard section 2).
+ * @throws {PeerctlError} kind "usage" for a name that is none (AggregateError for several), for too many, and for a second
+ * SPIFFE ID (an X.509-SVID carries exactly one URI, X.509-SVID standard section 2).
  */
 export function parseAlternativeNames(texts: readonly string[]): AlternativeName[] {
   const names = new Map<string, AlternativeName>();
+  const problems: unknown[] = [];
   for (const text of texts) {
-    const name = parseAlternativeName(text);
-    names.set(`${name.type}:${name.value}`, name);
+    try {
+      const name = parseAlternativeName(text);
+      names.set(`${name.type}:${name.value}`, name);
+    } catch (error) {
+      problems.push(error);
+    }
   }
+  throwProblems(problems);
   const all = [...names.values()];
   if (all.length > MAX_NAMES) throw new PeerctlError("usage", `Cannot use ${all.length} names: limit ${MAX_NAMES}`);
   const ids = all.filter(({ type }) => type === "uri");
