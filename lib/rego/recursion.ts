@@ -73,7 +73,11 @@ function ruleTargets(to: Targets, { head, body, otherwise }: Rule): void {
 }
 
 function exprTargets(to: Targets, expr: Expr, known: KnownValues): void {
-  if (expr.what.kind === "call" && expr.what.operator[0] === "data") reach(to, expr.what.operator.slice(1));
+  const functions = expr.withs.map(({ replacement }) => replacement);
+  if (expr.what.kind === "call") functions.push(expr.what.operator);
+  for (const name of functions) if (name?.[0] === "data") reach(to, name.slice(1));
+  // As OPA: what is replaced is looked at, too.
+  for (const { target } of expr.withs) termTargets(to, target, known);
   const onBody = (body: Body) => body.forEach((inner) => exprTargets(to, inner, known));
   eachTerm(expr, (term) => termTargets(to, term, known), onBody);
 }
