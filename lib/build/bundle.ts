@@ -65,15 +65,18 @@ export async function bundleProgram(o: BundleOptions): Promise<Bundle> {
 const COMMONJS_NAME = /^( *)"[^"\n]*\/npm\/[^/"\n]+\/([^"\n]+)"(?=\((?:exports|\)))/gm;
 
 /**
- * Takes comments, blanks and paths out of a file without touching what it does. The bundler's own `--minify` is not used:
- * it takes a `using` whose name is read once for any other variable and drops it, and then files and locks stay open.
+ * Takes comments, blanks and paths out of a file without touching what it does.
+ *
+ * The bundler's own `--minify` is not used: it takes a `using` whose name is read once for any other variable and drops
+ * it, and then files and locks stay open. Nor are names shortened, which would save a quarter of the text: a program can
+ * see the names of its classes and functions, and so can who reads where an error comes from.
  */
 async function withoutPaths(text: string): Promise<string> {
-  const options = { format: "esm", target: "esnext", legalComments: "none" } as const;
   const { code } = await esbuild.transform(text.replace(COMMONJS_NAME, '$1"npm:$2"'), {
-    ...options,
+    format: "esm",
+    target: "esnext",
+    legalComments: "none",
     minifyWhitespace: true,
-    minifyIdentifiers: true,
   });
   return code;
 }

@@ -47,7 +47,7 @@ Deno.test("loadLazily() changes imports of the bundle's own files only", () => {
   assert.equal(lazy.get("b.js"), "export const a=1;");
 });
 
-Deno.test("bundleProgram() keeps a using whose name is read once", () =>
+Deno.test("bundleProgram() keeps a using whose name is read once, and the names of classes", () =>
   withTempDir(async (dir) => {
     const entry = join(dir, "main.ts");
     await Deno.writeTextFile(
@@ -60,11 +60,26 @@ Deno.test("bundleProgram() keeps a using whose name is read once", () =>
         using lock = await Promise.resolve(new Lock());
         return !(await lock.isFree());
       }
-      console.log(await look());`,
+      console.log(await look(), new Lock().constructor.name);`,
     );
     const bundle = await bundleProgram({ commit: COMMIT, entry });
     const bundled = join(dir, "bundled.js");
     await Deno.writeTextFile(bundled, bundle.get(MAIN_FILE)!);
     const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["run", "--no-config", bundled] }).output();
-    assert.equal(new TextDecoder().decode(stdout), "released\nfalse\n");
+    assert.equal(new TextDecoder().decode(stdout), "released\nfalse Lock\n");
   }));
+
+/** Declarations by `using` and `await using`, in a bundle and in what it was made from. */
+const USING = /\b(?:await )?using \w+ ?=/g;
+
+Deno.test("bundleProgram() keeps every using of the program", async () => {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", `--config=${ROOT}deno.json`, `${ROOT}main.ts`],
+  }).output();
+  const { modules } = JSON.parse(new TextDecoder().decode(stdout)) as { modules: readonly { specifier: string }[] };
+  const sources = modules.map(({ specifier }) => specifier).filter((each) => each.startsWith(`file://${ROOT}`));
+  const count = (texts: Iterable<string>) => [...texts].flatMap((text) => text.match(USING) ?? []).length;
+  const inSources = count(sources.map((each) => Deno.readTextFileSync(new URL(each))));
+  assert.ok(inSources > 10, `the sources were read: ${inSources}`);
+  assert.equal(count((await bundleProgram({ commit: COMMIT })).values()), inSources);
+});
