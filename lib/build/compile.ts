@@ -10,7 +10,15 @@ import { bundleProgram, loadLazily, ROOT } from "./bundle.ts";
 import { readCommit } from "./commit.ts";
 import { denoCompile, findStub } from "./deno_compile.ts";
 import { pack } from "./pack.ts";
-import { parseTarget, readRuntime, requireDenoVersion, requireElf, runsHere, type Target } from "./runtime.ts";
+import {
+  DENO_VERSION,
+  parseTarget,
+  readRuntime,
+  requireDenoVersion,
+  requireElf,
+  runsHere,
+  type Target,
+} from "./runtime.ts";
 import { tryProgram } from "./trial.ts";
 
 const USAGE = `Usage: deno task compile [--target TARGET] [--format compile|sh] [--out FILE]
@@ -32,6 +40,9 @@ export interface CompileOptions {
 /** Builds, tries and only then puts the file in its place; after a failure there is no file. */
 export async function compile(o: CompileOptions): Promise<void> {
   requireDenoVersion();
+  if (await Deno.stat(o.out).then(({ isDirectory }) => isDirectory, () => false)) {
+    throw new PeerctlError("usage", `Cannot build ${o.out}: it is a directory`);
+  }
   const { version } = manifest;
   const commit = await readCommit();
   const format = o.format ?? await chooseFormat(o);
@@ -64,7 +75,11 @@ export async function compile(o: CompileOptions): Promise<void> {
   } catch (cause) {
     // An older build would be taken for this one.
     await Deno.remove(o.out).catch(ignoreMissing);
-    throw new PeerctlError("state", `Cannot build ${o.out} (${format}, ${o.target})`, { cause });
+    const stub = format === "compile" ? Deno.env.get("DENORT_BIN") : undefined;
+    throw new PeerctlError("state", `Cannot build ${o.out} (${format}, ${o.target})`, {
+      ...(stub && { hint: `is "${stub}" of DENORT_BIN denort ${DENO_VERSION} for ${o.target}, and not deno itself?` }),
+      cause,
+    });
   } finally {
     await Deno.remove(untried).catch(ignoreMissing);
   }

@@ -25,6 +25,9 @@ Deno.test("compile ships no file that is only deno, and takes away what an earli
     assert.deepEqual([code, stdout], [1, ""]);
     assert.match(stderr, /^compile: error: Cannot build \S+ \(compile, /);
     assert.match(stderr, /^compile: because: Cannot use what was built: version failed$/m);
+    assert.match(stderr, /^compile: hint: is "\S+" of DENORT_BIN denort \S+ for \S+, and not deno itself\?$/m);
+    // deno-lint-ignore no-control-regex -- colours are what is looked for.
+    assert.doesNotMatch(stderr, /\u001b/);
     assert.deepEqual([...Deno.readDirSync(dir)], []);
   }));
 
@@ -39,6 +42,13 @@ Deno.test("compile says what is wrong with the stub that it was given", () =>
     );
     assert.match(stderr, /^compile: hint: .*--format sh$/m);
     assert.ok(!existsSync(out));
+  }));
+
+Deno.test("compile leaves a directory alone that is given for the file", () =>
+  withTempDir(async (dir) => {
+    const { code, stderr } = await compile(["--out", dir], "");
+    assert.deepEqual([code, stderr], [2, `compile: error: Cannot build ${dir}: it is a directory\n`]);
+    assert.ok(existsSync(dir));
   }));
 
 Deno.test("readArguments() takes a target, a format and a file, and nothing else", () => {

@@ -36,7 +36,8 @@ export interface TrialOptions {
 export async function tryProgram(o: TrialOptions): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "peerctl-trial-" });
   // No Deno, no caches, no variables of ours: only where programs are and a home of its own.
-  const run = { clearEnv: true, env: { PATH: "/usr/bin:/bin", HOME: dir, XDG_CACHE_HOME: dir }, cwd: dir };
+  const env = { PATH: "/usr/bin:/bin", HOME: dir, XDG_CACHE_HOME: dir, NO_COLOR: "1" };
+  const run = { clearEnv: true, env, cwd: dir };
   const step = async (what: string, body: () => Promise<void>) => {
     try {
       await body();
