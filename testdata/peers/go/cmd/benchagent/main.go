@@ -8,7 +8,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -16,11 +15,9 @@ import (
 	"os"
 	"sync"
 
-	"github.com/containerd/ttrpc"
-	pb "github.com/kata-containers/kata-containers/src/runtime/virtcontainers/pkg/agent/protocols/grpc"
-
 	"peerctl.test/peers/internal/lines"
 	"peerctl.test/peers/internal/pattern"
+	"peerctl.test/peers/internal/wire"
 )
 
 func main() {
@@ -37,43 +34,40 @@ func run(socket string) error {
 	if err != nil {
 		return err
 	}
-	server, err := ttrpc.NewServer()
-	if err != nil {
-		return err
-	}
-	gated := &gates{Listener: listener}
-	pb.RegisterAgentServiceService(server, newAgent())
-	pb.RegisterHealthService(server, health{})
-	go server.Serve(context.Background(), gated)
+	all := &gates{}
+	bench := &agent{}
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go wire.Serve(all.add(connection), bench.handle)
+		}
+	}()
 	lines.Write(map[string]string{"event": "ready"})
 	err = lines.Read(func(line []byte) {
 		var command struct{ Op string }
 		if json.Unmarshal(line, &command) == nil {
-			gated.do(command.Op)
+			all.do(command.Op)
 		}
 	})
-	server.Close()
-	os.Remove(socket)
+	listener.Close()
 	return err
 }
 
-// gates remembers every connection that it accepts.
+// gates are the connections that were accepted.
 type gates struct {
-	net.Listener
 	mutex sync.Mutex
 	all   []*pattern.Gate
 }
 
-func (g *gates) Accept() (net.Conn, error) {
-	connection, err := g.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
+func (g *gates) add(connection net.Conn) net.Conn {
 	gate := &pattern.Gate{Conn: connection}
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	g.all = append(g.all, gate)
-	return gate, nil
+	return gate
 }
 
 func (g *gates) do(op string) {

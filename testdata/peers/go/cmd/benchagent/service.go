@@ -4,96 +4,181 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"strconv"
 	"sync"
 
 	pb "github.com/kata-containers/kata-containers/src/runtime/virtcontainers/pkg/agent/protocols/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"peerctl.test/peers/internal/pattern"
+	"peerctl.test/peers/internal/wire"
 )
 
-// agent has the methods that the benches call; any other would be a call of nil, which ends the program.
+// agent has the methods that the benches call. Those that carry data are read and written field by field, so that the
+// data is copied once.
 type agent struct {
-	pb.AgentServiceService
-	mutex   sync.Mutex
-	release chan struct{}
-	// parked changes with each call that has begun to wait.
-	parked  int
-	changed sync.Cond
+	mutex  sync.Mutex
+	parked []parkedCall
+	// signal answers all that are parked, as soon as they are as many as signalCount.
+	signal      *wire.Request
+	signalCount int
 }
 
-func newAgent() *agent {
-	a := &agent{release: make(chan struct{})}
-	a.changed.L = &a.mutex
-	return a
+type parkedCall struct {
+	*wire.Request
+	execID string
 }
 
-// WriteStdin answers the sum of what it got.
-func (*agent) WriteStdin(_ context.Context, in *pb.WriteStreamRequest) (*pb.WriteStreamResponse, error) {
-	return &pb.WriteStreamResponse{Len: pattern.Sum(in.Data)}, nil
+func (a *agent) handle(request *wire.Request) {
+	switch request.Service + "/" + request.Method {
+	case "grpc.AgentService/WriteStdin":
+		writeStdin(request)
+	case "grpc.AgentService/ReadStdout":
+		readStdout(request)
+	case "grpc.AgentService/CopyFile":
+		copyFile(request)
+	case "grpc.AgentService/WaitProcess":
+		a.waitProcess(request)
+	case "grpc.AgentService/SignalProcess":
+		a.signalProcess(request)
+	case "grpc.AgentService/CreateContainer":
+		createContainer(request)
+	case "grpc.Health/Check":
+		replyNumber(request, uint64(pb.HealthCheckResponse_SERVING))
+	default:
+		request.Refuse(codes.Unimplemented, "the agent of the benches has no "+request.Service+"/"+request.Method)
+	}
 }
 
-// ReadStdout answers the bytes of the seed that the exec id names.
-func (*agent) ReadStdout(_ context.Context, in *pb.ReadStreamRequest) (*pb.ReadStreamResponse, error) {
-	seed, err := strconv.ParseUint(in.ExecId, 10, 64)
+// writeStdin answers the sum of what it got.
+func writeStdin(request *wire.Request) {
+	var data []byte
+	if fields(request, func(field protowire.Number, _ uint64, bytes []byte) {
+		if field == 3 {
+			data = bytes
+		}
+	}) {
+		replyNumber(request, uint64(pattern.Sum(data)))
+	}
+}
+
+// readStdout answers the bytes of the seed that the exec id names.
+func readStdout(request *wire.Request) {
+	var id string
+	var size uint64
+	if !fields(request, func(field protowire.Number, number uint64, bytes []byte) {
+		switch field {
+		case 2:
+			id = string(bytes)
+		case 3:
+			size = number
+		}
+	}) {
+		return
+	}
+	seed, err := strconv.ParseUint(id, 10, 64)
 	if err != nil {
-		return nil, status.Error(codes.DataLoss, "the exec id is not the seed that was sent")
+		request.Refuse(codes.DataLoss, "the exec id is not the seed that was sent")
+		return
 	}
-	return &pb.ReadStreamResponse{Data: pattern.At(seed, int(in.Len))}, nil
+	head := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.BytesType), size)
+	request.Reply(head, pattern.At(seed, int(size)))
 }
 
-// CopyFile refuses data that is not that of the seed in the offset.
-func (*agent) CopyFile(_ context.Context, in *pb.CopyFileRequest) (*emptypb.Empty, error) {
-	if in.FileSize != int64(len(in.Data)) || !bytes.Equal(in.Data, pattern.At(uint64(in.Offset), len(in.Data))) {
-		return nil, status.Error(codes.DataLoss, "the data is not what was sent")
+// copyFile refuses data that is not that of the seed in the offset.
+func copyFile(request *wire.Request) {
+	var size, seed uint64
+	var data []byte
+	if !fields(request, func(field protowire.Number, number uint64, bytes []byte) {
+		switch field {
+		case 2:
+			size = number
+		case 7:
+			seed = number
+		case 8:
+			data = bytes
+		}
+	}) {
+		return
 	}
-	return &emptypb.Empty{}, nil
+	if size != uint64(len(data)) || !bytes.Equal(data, pattern.At(seed, len(data))) {
+		request.Refuse(codes.DataLoss, "the data is not what was sent")
+		return
+	}
+	request.Reply(nil, nil)
 }
 
-// WaitProcess parks until SignalProcess, and answers the sum of the exec id.
-func (a *agent) WaitProcess(ctx context.Context, in *pb.WaitProcessRequest) (*pb.WaitProcessResponse, error) {
-	a.mutex.Lock()
-	released := a.release
-	a.parked++
-	a.changed.Broadcast()
-	a.mutex.Unlock()
-	select {
-	case <-released:
-		return &pb.WaitProcessResponse{Status: pattern.Status(in.ExecId)}, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// waitProcess parks until signalProcess, and answers the sum of the exec id.
+func (a *agent) waitProcess(request *wire.Request) {
+	var in pb.WaitProcessRequest
+	if !unmarshal(request, &in) {
+		return
 	}
-}
-
-// SignalProcess has all parked calls answered, as soon as there are as many as the signal says.
-func (a *agent) SignalProcess(_ context.Context, in *pb.SignalProcessRequest) (*emptypb.Empty, error) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	for a.parked < int(in.Signal) {
-		a.changed.Wait()
-	}
-	a.parked = 0
-	close(a.release)
-	a.release = make(chan struct{})
-	return &emptypb.Empty{}, nil
+	a.parked = append(a.parked, parkedCall{request, in.ExecId})
+	a.release()
 }
 
-// CreateContainer refuses a container that the forwarder has not put into the pod's network.
-func (*agent) CreateContainer(_ context.Context, in *pb.CreateContainerRequest) (*emptypb.Empty, error) {
+// signalProcess has all parked calls answered, as soon as there are as many as the signal says.
+func (a *agent) signalProcess(request *wire.Request) {
+	var in pb.SignalProcessRequest
+	if !unmarshal(request, &in) {
+		return
+	}
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.signal, a.signalCount = request, int(in.Signal)
+	a.release()
+}
+
+func (a *agent) release() {
+	if a.signal == nil || len(a.parked) < a.signalCount {
+		return
+	}
+	a.signal.Reply(nil, nil)
+	a.signal.Flush()
+	for _, call := range a.parked {
+		replyNumber(call.Request, uint64(pattern.Status(call.execID)))
+		call.Flush()
+	}
+	a.parked, a.signal = nil, nil
+}
+
+// createContainer refuses a container that the forwarder has not put into the pod's network.
+func createContainer(request *wire.Request) {
+	var in pb.CreateContainerRequest
+	if !unmarshal(request, &in) {
+		return
+	}
 	for _, namespace := range in.OCI.GetLinux().GetNamespaces() {
 		if namespace.Type == "network" && namespace.Path != "" {
-			return &emptypb.Empty{}, nil
+			request.Reply(nil, nil)
+			return
 		}
 	}
-	return nil, status.Error(codes.DataLoss, "the container has no network namespace")
+	request.Refuse(codes.DataLoss, "the container has no network namespace")
 }
 
-type health struct{ pb.HealthService }
+// replyNumber answers a message whose first field is a number, which is all that these replies have.
+func replyNumber(request *wire.Request, number uint64) {
+	request.Reply(protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), number), nil)
+}
 
-func (health) Check(context.Context, *pb.CheckRequest) (*pb.HealthCheckResponse, error) {
-	return &pb.HealthCheckResponse{Status: pb.HealthCheckResponse_SERVING}, nil
+// fields is wire.Fields for a request, which is refused when it is no message.
+func fields(request *wire.Request, handle func(field protowire.Number, number uint64, bytes []byte)) bool {
+	return isRead(request, wire.Fields(request.Payload, handle))
+}
+
+func unmarshal(request *wire.Request, message proto.Message) bool {
+	return isRead(request, proto.Unmarshal(request.Payload, message))
+}
+
+func isRead(request *wire.Request, err error) bool {
+	if err != nil {
+		request.Refuse(codes.DataLoss, "the request is no message: "+err.Error())
+	}
+	return err == nil
 }

@@ -76,7 +76,8 @@ func (l *load) do(c command) (answer, error) {
 	case "run":
 		return l.run(c)
 	case "park":
-		return nil, l.park(c.Count)
+		l.park(c.Count)
+		return nil, nil
 	case "release":
 		return l.releaseAll()
 	case "hold_container":
