@@ -31,7 +31,7 @@ type Attempt<T> = { readonly node: T; readonly end: number } | { readonly error:
  * Thrown where the text cannot be read on. Trying and going back is normal here, so it is no Error, whose stack
  * costs more than the parsing; readAll() makes one of it in the end.
  */
-class ParseFailure {
+export class ParseFailure {
   readonly message: string;
   readonly location: RegoLocation;
   readonly hint: string | undefined;

@@ -11,6 +11,7 @@ import { dottedName } from "./resolve.ts";
 import { pathName } from "./rule_names.ts";
 import type { RuleNode, RuleTree } from "./rule_tree.ts";
 import { sortItems, sortPairs } from "./term_order.ts";
+import { eachSubterm } from "./term_walk.ts";
 import { keyOf, type Value } from "./values.ts";
 
 export interface Expander {
@@ -82,8 +83,9 @@ export function createExpander(context: CompileContext, { defined, tree }: Known
       case "comprehension": {
         // The head is evaluated after the body, inside the comprehension.
         const after: Expr[] = [];
-        const key = term.key && hoist(expand(term.key, after), after);
-        const value = hoist(expand(term.value, after), after);
+        const called = { key: term.key && expand(term.key, after), value: expand(term.value, after) };
+        const key = called.key && hoist(called.key, after);
+        const value = hoist(called.value, after);
         return { ...term, key, value, body: [...expandBody(term.body), ...after] };
       }
       case "template":
@@ -214,11 +216,16 @@ export function createExpander(context: CompileContext, { defined, tree }: Known
   function expandRule(rule: Rule): Rule {
     const after: Expr[] = [];
     const { head } = rule;
-    const simple = (term: Term): Term => hoist(expand(term, after), after);
-    const args = head.args?.map(simple);
-    const path = head.path.map(simple);
-    const member = head.member && simple(head.member);
-    const value = simple(head.value);
+    const path = head.path.map((part) => hoist(expand(part, after), after));
+    // As OPA: calls in any of the parts come before the references in each of them.
+    const called = {
+      args: head.args?.map((arg) => expand(arg, after)),
+      member: head.member && expand(head.member, after),
+      value: expand(head.value, after),
+    };
+    const member = called.member && hoist(called.member, after);
+    const value = hoist(called.value, after);
+    const args = called.args?.map((arg) => hoist(arg, after));
     return {
       ...rule,
       head: { ...head, args, path, member, value },
@@ -227,26 +234,16 @@ export function createExpander(context: CompileContext, { defined, tree }: Known
     };
   }
 
+  /** A variable in place of a term that looks something up. */
   function hoist(term: Term, after: Expr[]): Term {
-    switch (term.kind) {
-      case "ref":
-      case "comprehension": {
-        const local = variable(term.loc);
-        after.push(equation(local, term));
-        return local;
-      }
-      case "array":
-        return { ...term, items: term.items.map((item) => hoist(item, after)) };
-      case "set":
-        return { ...term, items: sortItems(term.items).map((item) => hoist(item, after)) };
-      case "object":
-        return {
-          ...term,
-          pairs: sortPairs(term.pairs).map(([key, value]) => [hoist(key, after), hoist(value, after)] as const),
-        };
-      default:
-        return term;
-    }
+    let looksUp = false;
+    eachSubterm(term, ({ kind }) => {
+      looksUp ||= kind === "ref" || kind === "comprehension";
+    });
+    if (!looksUp) return term;
+    const local = variable(term.loc);
+    after.push(equation(local, term));
+    return local;
   }
 
   return {

@@ -17,6 +17,8 @@ export interface Limits {
   readonly maxElements: number;
   /** Characters (UTF-16 code units) of one string made by a builtin. */
   readonly maxStringLength: number;
+  /** Characters of one regular expression; the compiled program is some fifty times larger. */
+  readonly maxPatternLength: number;
   /** Decimal digits of one number made by arithmetic or a builtin. */
   readonly maxNumberDigits: number;
   /** Characters of one line of policy text. */
@@ -33,6 +35,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxNesting: 500,
   maxElements: 1_000_000,
   maxStringLength: 16 << 20,
+  maxPatternLength: 1 << 16,
   maxNumberDigits: 40_000,
   maxLineLength: 1 << 20,
   maxModuleLength: 16 << 20,

@@ -2,7 +2,7 @@
 /** Reads terms: scalars, references, calls, collections, comprehensions and infix operators. */
 
 import type { Body, CallTerm, Expr, RefTerm, Term, VarTerm } from "./ast.ts";
-import { type Cursor, describe } from "./cursor.ts";
+import { type Cursor, describe, ParseFailure } from "./cursor.ts";
 import type { Token } from "./lexer.ts";
 import { parseNumber } from "./numbers.ts";
 import { type Key, keyOf } from "./values.ts";
@@ -246,6 +246,7 @@ function parseComprehensionBody(c: Cursor, end: string): { body?: Body; error?: 
     c.next();
     return { body: parseBody(c, end) };
   } catch (error) {
+    if (!(error instanceof ParseFailure)) throw error;
     c.position = start;
     return { error };
   }

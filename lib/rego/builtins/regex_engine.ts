@@ -2,14 +2,12 @@
 /** Regular expressions of policies: RE2 syntax, linear time, matches found and templates filled in as Go does it. */
 
 import { RE2JS } from "re2js";
+import { RegoLimitError } from "../limits.ts";
 import { type BuiltinContext, builtinError } from "./builtin.ts";
 import { chargeText } from "./operands.ts";
 
 /** Compiled patterns that are kept; OPA keeps as many. */
 const CACHED_PATTERNS = 100;
-
-/** Longest pattern, in UTF-16 units; the compiled program is some fifty times larger. */
-const MAX_PATTERN_LENGTH = 1 << 16;
 
 /** Instructions run over characters for the price of one step. */
 const WORK_PER_STEP = 64;
@@ -28,11 +26,16 @@ export interface Pattern {
  */
 const compiled = new Map<string, Pattern>();
 
-/** Compiles `text`, or finds it compiled. @throws {RegoBuiltinError} when it is no RE2 expression. */
+/** Compiles `text`, or finds it compiled. @throws {RegoBuiltinError} when it is no RE2 expression; {RegoLimitError}. */
 export function compilePattern(context: BuiltinContext, text: string): Pattern {
   const known = compiled.get(text);
   if (known) return known;
-  if (text.length > MAX_PATTERN_LENGTH) throw builtinError("error parsing regexp: expression too large");
+  const { maxPatternLength } = context.limits;
+  if (text.length > maxPatternLength) {
+    const message =
+      `Cannot compile a regular expression of ${text.length} characters: the limit is ${maxPatternLength}`;
+    throw new RegoLimitError("maxPatternLength", message);
+  }
   chargeText(context, text.length * WORK_PER_STEP);
   let pattern: Pattern;
   try {
@@ -48,6 +51,8 @@ export function compilePattern(context: BuiltinContext, text: string): Pattern {
       },
     };
   } catch (error) {
+    // The stack has ended: a limit, not a pattern that is wrong.
+    if (error instanceof RangeError) throw error;
     throw builtinError(error instanceof Error ? error.message.slice(0, 200) : "error parsing regexp");
   }
   context.charge(pattern.size);

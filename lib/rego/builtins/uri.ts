@@ -4,7 +4,7 @@
 import { ObjectBuilder, type Value } from "../values.ts";
 import { booleanType, builtinError, family, objectType, RegoBuiltinError, stringType } from "./builtin.ts";
 import { parseIp } from "./ip_address.ts";
-import { chargeText, stringOperand } from "./operands.ts";
+import { chargeText, stringOperand, succeeds } from "./operands.ts";
 import { quote, toBytes } from "./text.ts";
 import { unescapePercent } from "./urlquery.ts";
 
@@ -32,13 +32,7 @@ export const uris = family(
       const text = args[0] as Value;
       if (typeof text !== "string" || text === "") return false;
       chargeText(context, text.length * PARSE_COST);
-      try {
-        parseUri(text);
-        return true;
-      } catch (error) {
-        if (error instanceof RegoBuiltinError) return false;
-        throw error;
-      }
+      return succeeds(() => parseUri(text));
     },
   },
 );

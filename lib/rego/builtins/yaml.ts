@@ -216,7 +216,7 @@ function scalarValue(node: Scalar): Value {
   if (node.type !== "PLAIN" && explicit === undefined) return text;
   if (tag === `${TAG}str` && isTagged(node)) return text;
   if (explicit === `${TAG}binary`) return fromBytes(Buffer.from(text.replace(/\s/g, ""), "base64"));
-  if (explicit !== undefined && !explicit.startsWith(TAG)) return node.type === "PLAIN" ? text : text;
+  if (explicit !== undefined && !explicit.startsWith(TAG)) return text;
   const resolved = resolveScalar(text);
   if (explicit !== undefined && explicit !== `${TAG}${resolved.tag}` && explicit !== `${TAG}timestamp`) {
     if (explicit === `${TAG}float` && resolved.tag === "int") return resolved.value;

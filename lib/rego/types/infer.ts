@@ -13,6 +13,7 @@ import {
 import { constantOf } from "../codegen.ts";
 import { sameKey } from "../unify_safety.ts";
 import { type Key, keyOf } from "../values.ts";
+import { sortPairs } from "../term_order.ts";
 import { rootOf } from "../term_walk.ts";
 import { lookUp, selectPath } from "./documents.ts";
 import type { Environment } from "./environment.ts";
@@ -52,7 +53,7 @@ export function typeOf(env: Environment, term: Term): Type | undefined {
 function typeOfObject(env: Environment, { pairs }: ObjectTerm): ObjectType {
   const members = new Map<Key, MemberType>();
   let rest: ObjectType["rest"];
-  for (const [key, value] of pairs) {
+  for (const [key, value] of sortPairs(pairs)) {
     const constant = constantOf(key);
     if (constant !== undefined) members.set(keyOf(constant), { key: constant, value: typeOf(env, value) });
     else rest = { key: typeOf(env, key), value: typeOf(env, value) };
