@@ -144,9 +144,14 @@ try() {
   refuse "$1" "${why:-what was unpacked there changed at once}" && return 1
 }
 
+# Notes why $1 will not do, on one line.
 refuse() {
+  place=$1
+  set -f
+  set -- $2
+  set +f
   reasons="$reasons
-  $1: $2"
+  $place: $*"
 }
 
 find_folder() {
@@ -173,7 +178,7 @@ reasons=
 is_hopeless=0
 find_folder || {
   echo "peerctl: error: Cannot unpack peerctl: there is no folder for it$reasons" >&2
-  echo 'peerctl: set XDG_CACHE_HOME to a folder of yours where programs may run' >&2
+  echo 'peerctl: set XDG_CACHE_HOME to a folder of yours where programs may run, with 100 MB of room' >&2
   exit 1
 }
 export PEERCTL_ARGV0="${PEERCTL_ARGV0:-$0}" PEERCTL_SELF="$dir/peerctl" DENO_DIR="$base/deno"

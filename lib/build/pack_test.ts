@@ -116,14 +116,16 @@ Deno.test("pack() makes a program that passes on arguments, input, exit code, PI
 
 Deno.test("pack() makes a program that says where it could not be unpacked, and why", () =>
   withPacked(async ({ dir, run }) => {
-    // Without mkdir and mktemp no place at all will do.
+    // Without mkdir and mktemp no place at all will do. gzip begins with an empty line, as this mkdir.
     await Deno.mkdir(`${dir}/bin`);
+    await Deno.writeTextFile(`${dir}/bin/mkdir`, "#!/bin/sh\necho\necho 'mkdir: * is full'\nexit 1\n", { mode: 0o755 });
     for (const tool of ["id", "stat", "cat"]) await Deno.symlink(`/usr/bin/${tool}`, `${dir}/bin/${tool}`);
     const { code, stdout, stderr } = await run([], { env: { PATH: `${dir}/bin` }, shell: ["/bin/sh"] });
     assert.deepEqual([code, stdout], [1, ""]);
     assert.match(stderr, /^peerctl: error: Cannot unpack peerctl: there is no folder for it$/m);
-    assert.match(stderr, /^ {2}\/\S*\/cache\/peerctl: .*mkdir.*$/m);
-    assert.match(stderr, /^peerctl: set XDG_CACHE_HOME/m);
+    assert.match(stderr, /^ {2}\/\S*\/cache\/peerctl: mkdir: \* is full$/m);
+    // One line for each place, whatever the tools print.
+    assert.match(stderr, /^peerctl: error: .*\n( {2}\/\S+: \S.*\n)+peerctl: set XDG_CACHE_HOME.*\n$/);
   }));
 
 Deno.test("pack() makes a program that stops at once where Deno does not run", () =>
