@@ -68,7 +68,7 @@ export interface Policy {
    * @throws {RegoError} when the query is wrong or the evaluation stops.
    */
   evaluate(query: string, input?: Value): readonly ResultRow[];
-  /** Prepares `data.a.b.deny`; a reference that no rule or data can define is refused. */
+  /** Prepares `data.a.b.deny`. One that nothing defines is undefined for any input: see `rules` for those there are. */
   prepare(ref: string): Decision;
   /** Every rule, by file and line. */
   readonly rules: readonly RuleInfo[];

@@ -128,7 +128,7 @@ export function runQuery(query: CompiledQuery, scope: Scope): readonly ResultRow
 /**
  * Compiles `data.a.b`.
  *
- * @throws {RegoError} when it is not a constant reference into `data`, or nothing can ever define it.
+ * @throws {RegoError} when it is not a constant reference into `data`.
  */
 export function prepareReference({ program, limits }: Compiled, text: string): Eval {
   const term = parseReference(QUERY_FILE, text, limits);

@@ -5,8 +5,12 @@ import type { BuiltinContext } from "./builtins/builtin.ts";
 import { type Limits, RegoError, RegoLimitError, type RegoLocation } from "./limits.ts";
 import type { RegoObject, Value } from "./values.ts";
 
-/** Steps between two looks at the clock. */
-const STEPS_PER_CHECK = 2048;
+/** Steps before the first look at the clock, and at most between two. */
+const FIRST_STEPS = 256;
+const MAX_STEPS_PER_CHECK = 2048;
+
+/** Steps that took longer than this, in milliseconds, are heavy: fewer of them go by until the next look. */
+const HEAVY_MILLIS = 20;
 
 /** What the whole evaluation shares. */
 export interface EvaluationOptions {
@@ -25,11 +29,13 @@ export class Evaluation implements BuiltinContext {
   /** Where the builtin that runs was called. */
   location: RegoLocation = { file: "", line: 0, column: 0 };
   /** Steps until the next look at the limits: decremented everywhere, refuel() when below zero. */
-  fuel = STEPS_PER_CHECK;
+  fuel = FIRST_STEPS;
   depth = 0;
   #cache: Map<string, unknown> | undefined;
   #left: number;
   #deadline: number | undefined;
+  #looked = 0;
+  #slice = FIRST_STEPS;
   #now: bigint | undefined;
   readonly #options: EvaluationOptions;
 
@@ -38,7 +44,7 @@ export class Evaluation implements BuiltinContext {
     this.limits = options.limits;
     this.strict = options.strict;
     this.print = (line) => options.print?.(line, this.location);
-    this.#left = options.limits.maxSteps - STEPS_PER_CHECK;
+    this.#left = options.limits.maxSteps - FIRST_STEPS;
     if (this.#left < 0) {
       this.fuel += this.#left;
       this.#left = 0;
@@ -70,7 +76,10 @@ export class Evaluation implements BuiltinContext {
     if (now > this.#deadline) {
       throw new RegoLimitError("maxMillis", `evaluation takes longer than ${this.limits.maxMillis} ms`);
     }
-    const needed = Math.max(STEPS_PER_CHECK, -this.fuel);
+    const isHeavy = this.#looked > 0 && now - this.#looked > HEAVY_MILLIS;
+    this.#slice = isHeavy ? Math.max(1, this.#slice >> 3) : Math.min(MAX_STEPS_PER_CHECK, this.#slice * 2);
+    this.#looked = now;
+    const needed = Math.max(this.#slice, -this.fuel);
     if (this.#left < -this.fuel || this.#left === 0) {
       throw new RegoLimitError("maxSteps", `evaluation takes more than ${this.limits.maxSteps} steps`);
     }
