@@ -100,6 +100,10 @@ async function runVersion(tree: string): Promise<void> {
   const args = ["--mount", "--propagation", "private", "sh", "-euc", CHROOT, "sh", tree];
   const text = await succeed("unshare", ...args, "agent-protocol-forwarder", "-version");
   assert.match(text, /^peerctl \d+\.\d+\.\d+ \([0-9a-f]{40}(-modified)?\)\n$/);
+  // As README.md has it: with no /proc, without which Deno cannot load much.
+  const bare = await output("chroot", tree, "agent-protocol-forwarder", "-version");
+  assert.deepEqual({ ...bare, stderr: "" }, { ok: true, stdout: text, stderr: "" });
+  assert.match(bare.stderr, /^peerctl: warning: \/proc is not mounted/);
 }
 
 /**

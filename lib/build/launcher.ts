@@ -57,6 +57,7 @@ export async function writeLauncher(o: LauncherOptions): Promise<string> {
 # SPDX-License-Identifier: Apache-2.0
 # Starts peerctl, which lies beside Deno in a folder of its own.
 ${await cleanEnvironment()}
+[ -e /proc/self/exe ] || echo 'peerctl: warning: /proc is not mounted: without it most commands fail' >&2
 dir=${o.dir}
 export PEERCTL_ARGV0="\${PEERCTL_ARGV0:-$0}" PEERCTL_SELF=${o.self} DENO_DIR=${o.denoDir}
 ${execLine("$dir")}
