@@ -55,7 +55,7 @@ function separatorsOperand(args: readonly Value[]): readonly string[] {
 
 /** Writes a glob as an RE2 expression. @throws {RegoBuiltinError} for an unclosed bracket or brace, or a bad range. */
 function expressionOf(context: BuiltinContext, glob: string, separators: readonly string[]): string {
-  const key = `glob:${separators.join("")}:${glob}`;
+  const key = `glob:${JSON.stringify([separators, glob])}`;
   const known = context.cache.get(key);
   if (typeof known === "string") return known;
   chargeText(context, glob.length * 8);

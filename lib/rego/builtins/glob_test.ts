@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { checkCalls } from "../../testing/rego/builtin_calls.ts";
+import assert from "node:assert/strict";
+import { builtinContext, checkCalls } from "../../testing/rego/builtin_calls.ts";
+import { builtins } from "./table.ts";
 
 Deno.test("glob.match() answers as OPA does", () => {
   checkCalls([
@@ -24,4 +26,11 @@ Deno.test("glob.match() answers as OPA does", () => {
     ["glob.match", ["?", ["/"], "😀"], "true"],
     ["glob.quote_meta", ["*.{a}[b]\\?"], '"\\\\*.\\\\{a\\\\}\\\\[b\\\\]\\\\\\\\\\\\?"'],
   ]);
+});
+
+Deno.test("glob.match() keeps patterns apart that are spelled alike with their separators", () => {
+  const context = builtinContext();
+  const match = (...args: [string, readonly string[], string]) => builtins.get("glob.match")?.call(context, args);
+  assert.equal(match(":b", ["a"], ":b"), true);
+  assert.equal(match("b", ["a", ":"], "b"), true);
 });

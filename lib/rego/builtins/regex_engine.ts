@@ -36,6 +36,7 @@ export function compilePattern(context: BuiltinContext, text: string): Pattern {
       `Cannot compile a regular expression of ${text.length} characters: the limit is ${maxPatternLength}`;
     throw new RegoLimitError("maxPatternLength", message);
   }
+  if (!text.isWellFormed()) throw builtinError("error parsing regexp: invalid UTF-8");
   chargeText(context, text.length * WORK_PER_STEP);
   let pattern: Pattern;
   try {
