@@ -94,13 +94,18 @@ export async function signRequest(values: CertgenValues, dir: string): Promise<M
     now,
     validMs: days * DAY_MS,
   });
+  const signed = certificateFile(file, cert + authority.chain, purpose);
   return {
-    files: [...anchorFile(authority), certificateFile(file, cert + authority.chain, purpose)],
+    files: [...anchorFile(authority), signed],
     notes: [
       ...notes,
       ...authority.notes,
       ...clipNotes(authority, now, days),
-      `signed for a key of type ${request.keyType}, for ${names.map(({ value }) => value).join(", ")}`,
+      // The subject is the sender's choice, and a peer may let in whoever has a certain one.
+      `signed for ${signed.certificate!.subject || "no subject"}, names ${
+        names.map(({ value }) => value).join(", ")
+      }, ` +
+      `key of type ${request.keyType}`,
     ],
   };
 }

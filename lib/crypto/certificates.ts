@@ -26,8 +26,8 @@ import type { AlternativeName } from "./subject_alternative_name.ts";
 /** How far in the past certificates begin, in milliseconds: the peers' clocks may differ from ours. */
 const BACKDATE_MS = 5 * 60_000;
 
-/** The extension by which a certificate names its own key. */
-const SUBJECT_KEY_ID = "2.5.29.14";
+/** The extensions by which a certificate names its own key and its issuer's. */
+const SUBJECT_KEY_ID = "2.5.29.14", AUTHORITY_KEY_ID = "2.5.29.35";
 
 /** PEM texts and the end of the certificate. */
 export interface IssuedCertificate {
@@ -117,6 +117,8 @@ export function openAuthority(own: Pick<IssuedCertificate, "cert" | "key">, late
 /**
  * Makes the certificate of a self-signed CA anew, with the same key, name and extensions, valid from now on. What was
  * issued under the old one verifies under the new one, and the other way round while the old one lasts.
+ *
+ * Only how it names its issuer, itself, is written anew: that may have been by the old one's serial number.
  */
 export function renewAuthority(
   own: Pick<IssuedCertificate, "cert" | "key">,
@@ -128,7 +130,9 @@ export function renewAuthority(
     subject: old.subject,
     issuer: old.subject,
     publicKey: new Uint8Array(AsnConvert.serialize(old.subjectPublicKeyInfo)),
-    extensions: old.extensions ?? [],
+    extensions: (old.extensions ?? []).map((one) =>
+      one.extnID === AUTHORITY_KEY_ID ? authorityKeyId(issuerKeyId(old)) : one
+    ),
   }, signerOf(own.key));
   return openAuthority({ cert: encodePem("CERTIFICATE", der), key: own.key });
 }

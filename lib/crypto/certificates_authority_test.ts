@@ -219,6 +219,18 @@ Deno.test({
       // Only who has the root's key can renew this one.
       const below = readRenewedAuthority(filesOf(middle, [middle, root]), { ...needsNow(), until });
       assert.ok(!below.isRenewed);
+      // One that names its own serial number as its issuer's, as openssl.cnf had it for long: the new one has another.
+      const named = await makeOpensslCa(dir, "named", {
+        extensions: [
+          ...["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"],
+          ...["subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid:always,issuer:always"],
+        ],
+      });
+      const again = readRenewedAuthority(filesOf(named, [named]), { ...needsNow(), until });
+      assert.ok(again.isRenewed);
+      const set = await lay(join(dir, "again"), again);
+      assert.equal(opensslVerify(set.path("ca.crt"), set.path("tls.crt"), set.path("tls.crt")), "OK");
+
       const noCa = await makeOpensslCa(dir, "no-ca", { extensions: ["basicConstraints=critical,CA:FALSE"] });
       assert.throws(() => readRenewedAuthority(filesOf(noCa, [noCa]), { ...needsNow(), until }), {
         message: /it is no CA/,
