@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Looks into values: one member by key, or every member in order. */
 
-import { BigNumber, formatNumber, isNumber, toSafeInteger } from "./numbers.ts";
+import { BigNumber, formatNumber, int64Of, isNumber } from "./numbers.ts";
 import type { Cont, Eval, Frame, Match } from "./runtime.ts";
 import { isArray, RegoObject, RegoSet, type Value } from "./values.ts";
 
 /** `value[key]`; undefined when there is no such member. A set gives the member itself. */
 export function member(value: Value | undefined, key: Value): Value | undefined {
   if (value instanceof RegoObject) return value.get(key);
-  if (isArray(value)) {
-    if (typeof key === "number") return value[key];
-    if (!(key instanceof BigNumber)) return undefined;
-    const index = toSafeInteger(key);
-    return index === undefined ? undefined : value[index];
-  }
+  if (isArray(value)) return elementAt(value, key);
   return value instanceof RegoSet ? value.get(key) : undefined;
+}
+
+/** The element of an array; as in OPA the text of the key decides: 1 and 1.0 are an index, 1e0 is none. */
+export function elementAt(values: readonly Value[], key: Value): Value | undefined {
+  if (typeof key === "number") return values[key];
+  const index = key instanceof BigNumber ? int64Of(key) : undefined;
+  return index === undefined ? undefined : values[Number(index)];
 }
 
 /** A way to look a key up in a value. */

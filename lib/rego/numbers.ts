@@ -118,11 +118,19 @@ export function toBigInt(value: RegoNumber): bigint | undefined {
   return exponent < 0 ? undefined : digits * 10n ** BigInt(exponent);
 }
 
-/** The integer as a JavaScript number when it is exact there; undefined for fractions and beyond 2^53. */
-export function toSafeInteger(value: RegoNumber): number | undefined {
-  if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
-  const key = value.key;
-  return typeof key === "number" && Number.isSafeInteger(key) ? key : undefined;
+/** How OPA writes an integer that fits a machine word: digits, with nothing but zeros after a point. */
+const MACHINE_INTEGER = /^-?[0-9]+(?:\.0+)?$/;
+
+const MAX_INT64 = (1n << 63n) - 1n;
+const MIN_INT64 = -(1n << 63n);
+
+/** The value as a 64-bit integer when its text is one (5, 5.0; not 5e0); undefined otherwise. */
+export function int64Of(value: RegoNumber): bigint | undefined {
+  if (typeof value === "number") return Number.isInteger(value) ? BigInt(value) : undefined;
+  if (!MACHINE_INTEGER.test(value.text)) return undefined;
+  if (value.text.length > (value.text.startsWith("-") ? 20 : 19)) return undefined;
+  const integer = toBigInt(value);
+  return integer !== undefined && integer >= MIN_INT64 && integer <= MAX_INT64 ? integer : undefined;
 }
 
 /** -1, 0 or 1, by the exact values. */

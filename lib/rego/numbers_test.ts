@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { add, ceil, divide, multiply, remainder, subtract } from "./arithmetic.ts";
-import { BigNumber, compareNumbers, formatNumber, parseNumber, type RegoNumber, toSafeInteger } from "./numbers.ts";
+import { BigNumber, compareNumbers, formatNumber, int64Of, parseNumber, type RegoNumber } from "./numbers.ts";
 
 const n = (text: string): RegoNumber => parseNumber(text) as RegoNumber;
 
@@ -52,10 +52,13 @@ Deno.test("multiply() stops before a product of more digits than allowed", () =>
   assert.throws(() => multiply(n("1e30000"), n("1e30000"), 40_000), { kind: "limit" });
 });
 
-Deno.test("toSafeInteger() takes every spelling of an integer and no fraction", () => {
-  assert.equal(toSafeInteger(n("1e3")), 1000);
-  assert.equal(toSafeInteger(n("2.0")), 2);
-  assert.equal(toSafeInteger(n("2.5")), undefined);
-  assert.equal(toSafeInteger(n("9007199254740993")), undefined);
+Deno.test("int64Of() takes what OPA counts with: integers written without an exponent", () => {
+  assert.equal(int64Of(n("2.0")), 2n);
+  assert.equal(int64Of(n("-0")), 0n);
+  assert.equal(int64Of(n("9223372036854775807")), 9223372036854775807n);
+  for (const text of ["1e3", "2.5", "9223372036854775808"]) assert.equal(int64Of(n(text)), undefined, text);
+});
+
+Deno.test("ceil() gives the integer above a fraction", () => {
   assert.equal(ceil(n("1.2")), 2);
 });

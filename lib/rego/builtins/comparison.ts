@@ -3,8 +3,7 @@
 
 import { compareValues, equalValues, isArray, RegoObject, RegoSet, type Value } from "../values.ts";
 import { anyType, booleanType, type Builtin, family } from "./builtin.ts";
-import { int64Of } from "./operands.ts";
-import { isNumber } from "../numbers.ts";
+import { elementAt } from "../lookup.ts";
 
 function comparison(name: string, holds: (a: Value, b: Value) => boolean): Builtin {
   return {
@@ -55,10 +54,3 @@ export const comparisons = family(
     },
   },
 );
-
-/** The element of an array that a policy means by `key`; undefined when there is none. */
-export function elementAt(values: readonly Value[], key: Value): Value | undefined {
-  if (typeof key === "number") return values[key];
-  const index = isNumber(key) ? int64Of(key) : undefined;
-  return index === undefined ? undefined : values[Number(index)];
-}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** json.patch: a JSON Patch (RFC 6902) applied to any value; sets are changed by their members. */
 
-import { isNumber, parseNumber } from "../numbers.ts";
+import { int64Of, isNumber, parseNumber } from "../numbers.ts";
 import {
   equalValues,
   isArray,
@@ -14,7 +14,7 @@ import {
 } from "../values.ts";
 import { anyType, arrayType, type BuiltinContext, builtinError, family, objectType, stringType } from "./builtin.ts";
 import { pathSegments } from "./json_paths.ts";
-import { arrayOperand, int64Of, reserveElements } from "./operands.ts";
+import { arrayOperand, reserveElements } from "./operands.ts";
 import { valueText } from "./value_text.ts";
 
 export const jsonPatch = family({

@@ -3,7 +3,7 @@
 
 import { absolute, add, ceil, divide, floor, multiply, remainder, round, subtract } from "../arithmetic.ts";
 import { RegoLimitError } from "../limits.ts";
-import { fromBigInt, isNumber, type RegoNumber } from "../numbers.ts";
+import { fromBigInt, int64Of, isNumber, type RegoNumber } from "../numbers.ts";
 import { RegoSet, type Value } from "../values.ts";
 import {
   arrayType,
@@ -17,15 +17,7 @@ import {
   setType,
   stringType,
 } from "./builtin.ts";
-import {
-  bigIntOperand,
-  chargeNumber,
-  int64Of,
-  numberOperand,
-  reserveElements,
-  stringOperand,
-  typeError,
-} from "./operands.ts";
+import { bigIntOperand, chargeNumber, numberOperand, reserveElements, stringOperand, typeError } from "./operands.ts";
 import { difference } from "./sets.ts";
 
 type Operation = (a: RegoNumber, b: RegoNumber, context: BuiltinContext) => RegoNumber;

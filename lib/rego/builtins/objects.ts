@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** object.*: members looked up, kept, dropped, merged and compared. */
 
+import { elementAt } from "../lookup.ts";
 import { equalValues, isArray, ObjectBuilder, RegoObject, RegoSet, setOf, type Value } from "../values.ts";
 import {
   anyType,
@@ -13,7 +14,6 @@ import {
   RegoBuiltinError,
   setType,
 } from "./builtin.ts";
-import { elementAt } from "./comparison.ts";
 import { arrayOperand, elementError, objectOperand, reserveElements, typeError } from "./operands.ts";
 
 const KEYS = orType(arrayType(), objectType(), setType());

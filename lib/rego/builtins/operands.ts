@@ -2,7 +2,7 @@
 /** Reads the operands of a builtin, with the errors OPA gives for a wrong one. */
 
 import { RegoLimitError } from "../limits.ts";
-import { BigNumber, isInteger, isNumber, type RegoNumber, toBigInt } from "../numbers.ts";
+import { BigNumber, int64Of, isInteger, isNumber, type RegoNumber, toBigInt } from "../numbers.ts";
 import { isArray, RegoObject, RegoSet, typeName, type Value } from "../values.ts";
 import { type BuiltinContext, operandError, RegoBuiltinError } from "./builtin.ts";
 
@@ -76,21 +76,6 @@ export function stringsOperand(args: readonly Value[], position: number): readon
     if (typeof value !== "string") throw elementError(position, composite, value, "string");
   }
   return values as readonly string[];
-}
-
-/** How OPA writes an integer that fits a machine word: digits, with nothing but zeros after a point. */
-const MACHINE_INTEGER = /^-?[0-9]+(?:\.0+)?$/;
-
-const MAX_INT64 = (1n << 63n) - 1n;
-const MIN_INT64 = -(1n << 63n);
-
-/** The value as a 64-bit integer when its text is one (5, 5.0; not 5e0); undefined otherwise. */
-export function int64Of(value: RegoNumber): bigint | undefined {
-  if (typeof value === "number") return Number.isInteger(value) ? BigInt(value) : undefined;
-  if (!MACHINE_INTEGER.test(value.text)) return undefined;
-  if (value.text.length > (value.text.startsWith("-") ? 20 : 19)) return undefined;
-  const integer = toBigInt(value);
-  return integer !== undefined && integer >= MIN_INT64 && integer <= MAX_INT64 ? integer : undefined;
 }
 
 /** A 64-bit integer operand as a JavaScript number; beyond 2^53 it is only used to be compared with a length. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** sprintf: Go's fmt.Sprintf over Rego values. */
 
-import { formatNumber, isNumber, type RegoNumber, toBigInt } from "../numbers.ts";
+import { formatNumber, int64Of, isNumber, type RegoNumber, toBigInt } from "../numbers.ts";
 import type { Value } from "../values.ts";
 import { arrayType, type BuiltinContext, family, stringType } from "./builtin.ts";
-import { arrayOperand, chargeText, int64Of, reserveText, stringOperand } from "./operands.ts";
+import { arrayOperand, chargeText, reserveText, stringOperand } from "./operands.ts";
 import { formatText } from "./sprintf_format.ts";
 import type { FormatArgument } from "./sprintf_values.ts";
 import { valueText } from "./value_text.ts";
