@@ -8,16 +8,17 @@ import {
   type CertificateFile,
   certificateFile,
   createCertificateSet,
-  DAY_MS,
   type Side,
   SIDES,
 } from "../lib/crypto/certificate_set.ts";
 import type { AuthorityFiles, ExistingAuthority } from "../lib/crypto/certificates_authority.ts";
+import { DAY_MS } from "../lib/crypto/expiry.ts";
 import { parseSubject } from "../lib/crypto/subject.ts";
 import { parseAlternativeNames } from "../lib/crypto/subject_alternative_name.ts";
 import { PeerctlError, throwProblems } from "../lib/errors.ts";
 import { readSmallFile } from "../lib/net/tls_files.ts";
 import { checkFileSet } from "../lib/os/file_set.ts";
+import { looseModeProblem } from "../lib/os/private_file.ts";
 import { type CertgenValues, DEFAULT_DAYS, DEFAULT_KEY_TYPE } from "./certgen_flags.ts";
 
 export interface Made {
@@ -155,10 +156,8 @@ function readAuthorityFiles(
     certName: `CA file "${caCert}"`,
     keyName: `CA key file "${caKey}"`,
   };
-  const others = statSync(caKey).mode & 0o077;
-  if (others === 0) return { files, notes: [] };
-  const mode = (statSync(caKey).mode & 0o777).toString(8).padStart(4, "0");
-  return { files, notes: [`warning: ${files.keyName} is open to others (mode ${mode}): chmod 600 it`] };
+  const problem = looseModeProblem(caKey);
+  return { files, notes: problem === undefined ? [] : [`warning: ${files.keyName}: ${problem}`] };
 }
 
 function clipNotes(authority: ExistingAuthority, now: Date, days: number): string[] {

@@ -64,7 +64,7 @@ Deno.test("peerctl certgen --ca-cert and --server-only or --client-only write wh
     assert.match(occupied.stderr, /client\.crt, client\.key exist/);
     await Deno.chmod(join(dir, "ca.key"), 0o640);
     const open = await certgen("--client-only", ...ca, "--out-dir", join(root, "node3"));
-    assert.match(open.stderr, /warning: CA key file ".*ca\.key" is open to others \(mode 0640\)/);
+    assert.match(open.stderr, /warning: CA key file ".*ca\.key": others than its owner may use it \(mode 0640\)/);
   }));
 
 Deno.test({

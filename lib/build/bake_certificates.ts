@@ -6,14 +6,12 @@ import { parseAlternativeNames } from "../crypto/subject_alternative_name.ts";
 import { checkTlsPair } from "../crypto/tls_pair_check.ts";
 import { PeerctlError } from "../errors.ts";
 import { PRIVATE_FILE_MODE } from "../os/private_file.ts";
+import { MANUAL_SERVER_NAME } from "../sandbox/agent_tls.ts";
 import type { FilePiece } from "./bake_lay.ts";
 import type { RootTree } from "./bake_tree.ts";
 
 /** Where a pod VM image has them. */
 export const CERTIFICATES_DIR = "/etc/certificates";
-
-/** The name under which caa looks for every pod VM, when certificates were made beforehand. */
-const SERVER_NAME = "podvm-server";
 
 /** Flags of apf for them, as a line of /etc/default/agent-protocol-forwarder has them. */
 export const TLS_OPTIONS = [
@@ -39,7 +37,7 @@ export async function readPodVmCertificates(dir: string): Promise<PodVmCertifica
   const [ca, cert, key] = ["ca.crt", "tls.crt", "tls.key"].map((name) => join(dir, name)) as [string, string, string];
   const { warnings } = await checkTlsPair({ caFile: ca, certFile: cert, keyFile: key }, {
     role: "server",
-    names: parseAlternativeNames([SERVER_NAME]),
+    names: parseAlternativeNames([MANUAL_SERVER_NAME]),
   });
   const piece = async (from: string, mode: number): Promise<FilePiece> => ({
     kind: "file",

@@ -8,6 +8,7 @@ import { createTlsDialer } from "../net/tls.ts";
 import { loadTlsFiles } from "../net/tls_files.ts";
 import { DEFAULT_PROFILE } from "../net/tls_profile.ts";
 import { Health, HealthCheckResponse_ServingStatus } from "../proto/gen/health_pb.ts";
+import { MANUAL_SERVER_NAME } from "../sandbox/agent_tls.ts";
 import { createTtrpcClient } from "../ttrpc/client.ts";
 import { typedClient } from "../ttrpc/typed.ts";
 import { runCommand } from "./run_command.ts";
@@ -16,9 +17,6 @@ import { startService } from "./trial_service.ts";
 
 /** How long each step may take, in milliseconds: the first start unpacks 100 MB. */
 const STEP_MS = 60_000;
-
-/** The name that the forwarder of the trial has in its certificate. */
-const SERVER_NAME = "podvm-server";
 
 export interface TrialOptions {
   /** The file that was built. */
@@ -54,7 +52,7 @@ export async function tryProgram(o: TrialOptions): Promise<void> {
       if (said !== expected) throw new PeerctlError("state", `it says "${said}" instead of "${expected}"`);
     });
     await step("certgen", async () => {
-      const args = ["certgen", "--san", SERVER_NAME, "--out-dir", join(dir, "certs")];
+      const args = ["certgen", "--san", MANUAL_SERVER_NAME, "--out-dir", join(dir, "certs")];
       await runCommand(o.program, args, { ...run, timeoutMs: STEP_MS });
     });
     await step("an agent call over mutual TLS", () => callAgent(o.program, dir, run));
@@ -87,7 +85,7 @@ async function callAgent(program: string, dir: string, run: Run): Promise<void> 
       keyFile: cert("client.key"),
     }),
     profile: DEFAULT_PROFILE,
-    serverName: SERVER_NAME,
+    serverName: MANUAL_SERVER_NAME,
     skipVerify: false,
   }).dial({ host, port });
   const client = createTtrpcClient(socket);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The certificates of automatic mutual TLS: a CA for pod VMs and the worker's own client certificate. */
 
+import { DAY_MS } from "./expiry.ts";
 import { withCommonName } from "./subject.ts";
 
 const KEY_TYPE = "ecdsa-p256" as const;
 
 /** Validity in milliseconds: 730 days, as upstream's. */
-const VALID_MS = 730 * 24 * 3_600_000;
+const VALID_MS = 730 * DAY_MS;
 
 /** Organisations that upstream's certificates carry, kept so that logs read the same. */
 const CLIENT_SUBJECT = [{ type: "O", value: "cloud-api-adaptor" }] as const;

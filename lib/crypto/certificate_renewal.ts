@@ -6,7 +6,6 @@ import {
   anchorFile,
   authorityFiles,
   type CertificateFile,
-  DAY_MS,
   issueLeaves,
   type Leaf,
   type Side,
@@ -14,6 +13,7 @@ import {
 } from "./certificate_set.ts";
 import type { AuthorityFiles } from "./certificates_authority.ts";
 import { copyNames } from "./copied_names.ts";
+import { DAY_MS } from "./expiry.ts";
 import { generateKeyPair, KEY_TYPES, keyTypeOf } from "./keys.ts";
 
 export interface RenewalOptions {

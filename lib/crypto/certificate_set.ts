@@ -4,6 +4,7 @@
 import { X509Certificate } from "node:crypto";
 import type { Authority, IssuedCertificate, SubjectName } from "./certificates.ts";
 import type { ExistingAuthority } from "./certificates_authority.ts";
+import { DAY_MS } from "./expiry.ts";
 import { generateKeyPair, type KeyPair, type KeyType } from "./keys.ts";
 import { commonNameOf, type DistinguishedName, MAX_COMMON_NAME_CHARS, withCommonName } from "./subject.ts";
 import type { AlternativeName } from "./subject_alternative_name.ts";
@@ -13,8 +14,6 @@ export const CLIENT_NAME = "podvm_client";
 
 /** Common name of a server whose names are all too long to be one. */
 const FALLBACK_SERVER_NAME = "podvm-server";
-
-export const DAY_MS = 24 * 3_600_000;
 
 /** What the files of each side are called, and what they are for. */
 export const SIDES = {

@@ -35,8 +35,8 @@ const SERIAL_BYTES = 16;
 /** Version 3 as it is written. */
 const VERSION_3 = 2;
 
-/** RFC 5280 appendix A.1. */
-const ATTRIBUTES: Readonly<Record<AttributeType, string>> = {
+/** The numbers of attributes of names (RFC 5280 appendix A.1). */
+export const ATTRIBUTES: Readonly<Record<AttributeType, string>> = {
   C: "2.5.4.6",
   ST: "2.5.4.8",
   L: "2.5.4.7",

@@ -6,21 +6,17 @@ import { AsnSerializer } from "@peculiar/asn1-schema";
 import { Extensions, type Name } from "@peculiar/asn1-x509";
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { PeerctlError } from "../errors.ts";
+import { ATTRIBUTES } from "./certificates_encode.ts";
 import { type ExtensionFacts, readDer, readExtensions } from "./certificates_extensions.ts";
 import { SIGNATURES } from "./certificates_facts.ts";
 
 /** The attribute in which a request asks for extensions (RFC 2985 section 5.4.2). */
 const EXTENSION_REQUEST = "1.2.840.113549.1.9.14";
 
-/** Short names of attributes in subjects (RFC 4514 section 3); others are shown by number. */
-const SHORT_NAMES: Readonly<Record<string, string>> = {
-  "2.5.4.3": "CN",
-  "2.5.4.6": "C",
-  "2.5.4.7": "L",
-  "2.5.4.8": "ST",
-  "2.5.4.10": "O",
-  "2.5.4.11": "OU",
-};
+/** Short names of attributes in subjects (RFC 4514 section 3), by number; others are shown by number. */
+const SHORT_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(ATTRIBUTES).map(([name, oid]) => [oid, name]),
+);
 
 export interface RequestFacts extends ExtensionFacts {
   /** On one line, in the order of the request; "" when it has none. */

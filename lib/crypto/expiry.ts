@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Counts the days that a certificate has left, and says when they are few. */
 
-const DAY_MS = 24 * 3_600_000;
+export const DAY_MS = 24 * 3_600_000;
 
 /** Days before its end at which a certificate should be made anew: two rotations by hand at one a fortnight. */
 export const EXPIRES_SOON_DAYS = 30;
