@@ -3,7 +3,7 @@
 
 import { basename, dirname, join, resolve } from "node:path";
 import { PeerctlError } from "../errors.ts";
-import { fileError, syncDirectory, writeTemporary } from "./private_file.ts";
+import { fileError, removeUnfinished, syncDirectory, writeTemporary } from "./private_file.ts";
 
 /** Mode of a directory that is made for the files: there are keys among them. */
 const DIRECTORY_MODE = 0o700;
@@ -43,7 +43,8 @@ export async function checkFileSet(dir: string, names: readonly string[]): Promi
  * Writes the files to `dir`, which is made if it is missing.
  *
  * A new directory is filled beside its place and renamed. In an existing one every file is complete beside its place
- * before the first gets its name; when one cannot get it, those before it are taken back and the old ones restored.
+ * before the first gets its name; when one cannot get it, those before it are taken back and the old ones restored. One
+ * writer of a directory waits for the other.
  * Without `replace` no file is ever overwritten, also not one that appears meanwhile.
  *
  * @throws {PeerctlError} as checkFileSet(), or as fileError() when a file cannot be written.
@@ -83,9 +84,12 @@ async function make(dir: string, files: readonly FileOfSet[]): Promise<void> {
 }
 
 async function fill(dir: string, files: readonly FileOfSet[], replace: boolean): Promise<void> {
+  // One writer at a time: of two that replace at once each would move and take back files of the other.
+  using directory = await Deno.open(dir);
+  await directory.lock(true);
   /** What to do to take everything back, last step first. */
   const undo: Array<() => Promise<void>> = [];
-  /** What is left over when everything is in place. */
+  /** What must not stay when it fails. */
   const leftOver: string[] = [];
   try {
     const ready: Array<{ path: string; temporary: string }> = [];
@@ -111,7 +115,8 @@ async function fill(dir: string, files: readonly FileOfSet[], replace: boolean):
     for (const path of leftOver) await Deno.remove(path).catch(() => {});
     throw error;
   }
-  for (const path of leftOver) await Deno.remove(path);
+  // Ours, and what a writer has left that was killed: there may be keys among it.
+  await removeUnfinished(dir, files.map(({ name }) => name));
 }
 
 /** Moves what is at `path` to a name of its own and returns that, if there is something. */

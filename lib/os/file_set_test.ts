@@ -76,6 +76,31 @@ Deno.test("writeFileSet() lets one of several writers win, whole", () =>
     }
   }));
 
+Deno.test("writeFileSet() has writers that replace wait for each other: the files are all of one", () =>
+  withTempDir(async (dir) => {
+    await writeFileSet(dir, files, { replace: false });
+    for (let round = 0; round < 20; round++) {
+      const writers = ["1", "2", "3"].map((content) =>
+        writeFileSet(dir, files.map((file) => ({ ...file, content })), { replace: true })
+      );
+      await Promise.all(writers);
+      const left = contents(dir);
+      assert.deepEqual(Object.keys(left).sort(), files.map(({ name }) => name));
+      assert.equal(new Set(Object.values(left)).size, 1, JSON.stringify(left));
+    }
+  }));
+
+Deno.test("writeFileSet() removes what a writer of the same files has left that was killed", () =>
+  withTempDir(async (dir) => {
+    const left = (name: string, end: string) => `${name}.${crypto.randomUUID()}.${end}`;
+    const other = left("other.key", "tmp");
+    for (const name of [left("b.key", "tmp"), left("b.key", "old"), other]) {
+      await Deno.writeTextFile(join(dir, name), "");
+    }
+    await writeFileSet(dir, files, { replace: true });
+    assert.deepEqual(contents(dir), { ...allNew, [other]: "" });
+  }));
+
 Deno.test("writeFileSet() replaces links instead of writing through them", () =>
   withTempDir(async (root) => {
     const victim = join(root, "victim"), dir = join(root, "certs");

@@ -84,13 +84,14 @@ export function looseModeProblem(path: string): string | undefined {
 }
 
 /**
- * Removes what a process that was killed in the middle of writing has left in `dir`: the caller knows that nobody writes
- * there now. A directory that does not exist is fine.
+ * Removes what a process that was killed in the middle of writing has left in `dir`, of any file or of the files `names`:
+ * the caller knows that nobody writes there now. A directory that does not exist is fine.
  */
-export async function removeUnfinished(dir: string): Promise<void> {
+export async function removeUnfinished(dir: string, names?: readonly string[]): Promise<void> {
   try {
     for await (const { name } of Deno.readDir(dir)) {
-      if (UNFINISHED.test(name)) await Deno.remove(join(dir, name), { recursive: true });
+      if (!UNFINISHED.test(name) || names?.includes(name.replace(UNFINISHED, "")) === false) continue;
+      await Deno.remove(join(dir, name), { recursive: true });
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
