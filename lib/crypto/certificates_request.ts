@@ -4,6 +4,7 @@
 import { PeerctlError } from "../errors.ts";
 import { readRequest } from "./certificates_request_facts.ts";
 import { copyNames } from "./copied_names.ts";
+import { blockKind } from "./file_kind.ts";
 import { keyFacts } from "./key_facts.ts";
 import { KEY_TYPES, type KeyType, keyTypeOf } from "./keys.ts";
 import { readPem } from "./pem.ts";
@@ -38,7 +39,7 @@ export function readSigningRequest(text: string, name: string): SigningRequest {
   const blocks = readPem(text, name);
   const [first, ...more] = blocks.filter(({ label }) => LABELS.includes(label));
   if (first === undefined || more.length > 0) {
-    const labels = [...new Set(blocks.map(({ label }) => label))].join(", ");
+    const labels = [...new Set(blocks.map(({ label }) => blockKind(label)))].join(" and ");
     if (more.length > 0) throw refuse(`it holds ${more.length + 1} requests, one is needed`);
     throw refuse(
       labels === "" ? "it holds no PEM request" : `it holds no request but ${labels}`,

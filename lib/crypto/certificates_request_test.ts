@@ -66,7 +66,7 @@ Deno.test({
       const cases: Array<[string, RegExp]> = [
         ["", /it holds no PEM request/],
         [good + good, /it holds 2 requests/],
-        [await Deno.readTextFile(`${dir}/good.key`), /it holds no request but PRIVATE KEY/],
+        [await Deno.readTextFile(`${dir}/good.key`), /it holds no request but a private key/],
         [pem(forged), /signature is not that of its own key/],
         [pem(renamed), /signature is not that of its own key/],
         [pem(new Uint8Array([0x30, 0])), /cannot be read as a request/],

@@ -224,6 +224,7 @@ export function makeVerifyCases(): VerifyCase[] {
     bad("an expired intermediate", ["expired"], withMiddle({ notAfter: inDays(-1) })),
     bad("another name", ["wrong-name"], { names: ["podvm-serve"] }),
     bad("a name only as common name", ["wrong-name"], { leaf: leaf([], ["2.5.29.17"]), laxer: ["openssl"] }),
+    bad("a name that goes on behind a NUL", ["wrong-name"], { leaf: names({ dNSName: "podvm-server\0.example" }) }),
     bad("one of two names", ["wrong-name"], { names: ["podvm-server", "other"] }),
     bad("a wildcard for two labels", ["wrong-name"], {
       leaf: names({ dNSName: "*.example.com" }),
