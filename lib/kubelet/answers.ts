@@ -3,7 +3,8 @@
 
 import { STATUS_CODES } from "node:http";
 import type { TLSSocket } from "node:tls";
-import type { OutgoingResponse } from "./http_servers.ts";
+import type { Exchange } from "./exchange.ts";
+import { headText } from "./message_writer.ts";
 
 /** Names of the Kubernetes API for a status code (meta/v1 StatusReason). */
 const REASONS: Readonly<Record<number, string>> = {
@@ -28,19 +29,12 @@ export interface Answer {
   readonly closes?: boolean;
 }
 
-/** Sends the answer on a response that has not begun. */
-export function sendAnswer(response: OutgoingResponse, answer: Answer): number {
-  const { type, body } = render(answer);
-  const headers: [string, string][] = [
-    ["Content-Type", type],
-    ["Content-Length", String(body.byteLength)],
-    ["X-Content-Type-Options", "nosniff"],
-    ["X-Request-Id", answer.requestId],
-  ];
-  if (answer.closes && !("stream" in response)) headers.push(["Connection", "close"]);
-  for (const [name, value] of headers) response.setHeader(name, value);
-  response.statusCode = answer.status;
-  (response.end as (body: Uint8Array) => void)(body);
+/** Sends the answer to an exchange whose answer has not begun. */
+export function sendAnswer(exchange: Exchange, answer: Answer): number {
+  const { headers, body } = render(answer);
+  exchange.begin(answer.status, headers, answer.closes === true);
+  exchange.write(body);
+  exchange.end();
   return body.byteLength;
 }
 
@@ -49,28 +43,29 @@ export function sendAnswer(response: OutgoingResponse, answer: Answer): number {
  * the answer to a failed upgrade as one, in JSON or YAML, and takes a text with a colon in it for one without a message.
  */
 export function sendAnswerRaw(socket: TLSSocket, answer: Answer): number {
-  const { type, body } = render({ ...answer, accept: "application/json" });
-  const head = [
-    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? "Error"}`,
-    `Content-Type: ${type}`,
-    `Content-Length: ${body.byteLength}`,
-    "X-Content-Type-Options: nosniff",
-    `X-Request-Id: ${answer.requestId}`,
-    "Connection: close",
-  ];
-  socket.write(`${head.join("\r\n")}\r\n\r\n`);
+  const { headers, body } = render({ ...answer, accept: "application/json" });
+  const statusLine = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? "Error"}`;
+  socket.write(headText(statusLine, [...headers, "Connection", "close"]));
   socket.end(body);
   socket.destroySoon();
   return body.byteLength;
 }
 
-function render({ status, message, accept }: Answer): { type: string; body: Uint8Array } {
-  if (!/\bapplication\/json\b/.test(accept ?? "")) {
-    return { type: "text/plain; charset=utf-8", body: utf8(`${message}\n`) };
-  }
-  const reason = REASONS[status] ?? "Unknown";
-  const object = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, code: status };
-  return { type: "application/json", body: utf8(`${JSON.stringify(object)}\n`) };
+function render({ status, message, accept, requestId }: Answer): { headers: string[]; body: Uint8Array } {
+  const isJson = /\bapplication\/json\b/.test(accept ?? "");
+  const body = utf8(isJson ? `${JSON.stringify(statusObject(status, message))}\n` : `${message}\n`);
+  const headers = [
+    ...["Content-Type", isJson ? "application/json" : "text/plain; charset=utf-8"],
+    ...["Content-Length", String(body.byteLength)],
+    ...["X-Content-Type-Options", "nosniff"],
+    ...["X-Request-Id", requestId],
+  ];
+  return { headers, body };
+}
+
+function statusObject(code: number, message: string) {
+  const reason = REASONS[code] ?? "Unknown";
+  return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, code };
 }
 
 function utf8(text: string): Uint8Array {

@@ -7,6 +7,10 @@ import { PeerctlError } from "../errors.ts";
 /** Most that may wait to be written, in bytes: at a hundred thousand lines a disk has been away for a while. */
 const MAX_QUEUED_BYTES = 16 << 20;
 
+/** How long a line may wait for others, in milliseconds, and how much for at most, in UTF-16 units: each write has its price. */
+const GATHER_MS = 20;
+const GATHER_LENGTH = 64 << 10;
+
 /** Longest path in a line, in UTF-16 units. */
 const MAX_PATH = 2_000;
 
@@ -74,6 +78,7 @@ export async function openAuditLog({ path, maxBytes, keep, log }: AuditOptions):
   let complainedAt = -Infinity;
   let mustReopen = false;
   let writing: Promise<void> | undefined;
+  let gathering: ReturnType<typeof setTimeout> | undefined;
 
   function complain(message: string, error?: unknown): void {
     if (performance.now() - complainedAt < COMPLAINT_INTERVAL_MS) return;
@@ -106,25 +111,40 @@ export async function openAuditLog({ path, maxBytes, keep, log }: AuditOptions):
   }
 
   async function drain(): Promise<void> {
-    while (queue.length > 0) {
-      const lines = queue;
-      queue = [];
-      queued = 0;
-      try {
-        // Never more than a file holds in one go.
-        for (let i = 0; i < lines.length; i += LINES_AT_ONCE) await writeLines(lines.slice(i, i + LINES_AT_ONCE));
-      } catch (error) {
-        lost += lines.length;
-        file?.close();
-        file = undefined;
-        complain("Decisions are missing in the audit log: it cannot be written", error);
-      }
+    const lines = queue;
+    queue = [];
+    queued = 0;
+    try {
+      // Never more than a file holds in one go.
+      for (let i = 0; i < lines.length; i += LINES_AT_ONCE) await writeLines(lines.slice(i, i + LINES_AT_ONCE));
+    } catch (error) {
+      lost += lines.length;
+      file?.close();
+      file = undefined;
+      complain("Decisions are missing in the audit log: it cannot be written", error);
     }
     writing = undefined;
+    gather();
+  }
+
+  /** Lines wait for each other, so that a burst of requests is one write. */
+  function gather(): void {
+    if (writing !== undefined || queue.length === 0) return;
+    if (queued > GATHER_LENGTH) start();
+    else gathering ??= setTimeout(start, GATHER_MS);
+  }
+
+  function start(): void {
+    clearTimeout(gathering);
+    gathering = undefined;
+    writing = drain();
   }
 
   async function flush(): Promise<void> {
-    while (writing !== undefined) await writing;
+    while (writing !== undefined || queue.length > 0) {
+      if (writing === undefined) start();
+      await writing;
+    }
   }
 
   return {
@@ -140,8 +160,7 @@ export async function openAuditLog({ path, maxBytes, keep, log }: AuditOptions):
       const line = lineOf(entry);
       queued += line.length;
       queue.push(line);
-      // In a later turn, so that a burst of requests is one write.
-      writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(drain);
+      gather();
     },
     reopen() {
       mustReopen = true;

@@ -13,10 +13,8 @@ export interface ClientConnection {
   readonly remote: string;
   /** No further request: answers say so, and it is closed when the last is sent. */
   readonly isEnding: boolean;
-  /** A doubtful request came: what follows it on an http/1.1 connection is not looked at. */
-  isRefused: boolean;
-  /** A request begins; `onLost` is called when the connection closes before what is returned is called. */
-  begin(onLost: () => void): () => void;
+  /** A request begins; it lasts until what is returned is called. */
+  begin(): () => void;
   /** For h2. */
   hasSession(session: ServerHttp2Session): void;
 }
@@ -65,7 +63,7 @@ export function createClientConnections(max: number): ClientConnections {
 }
 
 function track(socket: TLSSocket): { connection: ClientConnection; retire(): void } {
-  const underWay = new Set<() => void>();
+  let underWay = 0;
   let isEnding = false;
   let session: ServerHttp2Session | undefined;
   const certificate = socket.getPeerX509Certificate();
@@ -76,26 +74,21 @@ function track(socket: TLSSocket): { connection: ClientConnection; retire(): voi
     get isEnding() {
       return isEnding;
     },
-    isRefused: false,
-    begin(onLost) {
-      underWay.add(onLost);
+    begin() {
+      underWay++;
       // An http/1.1 connection ends itself after an answer that says "close".
-      return () => underWay.delete(onLost);
+      return () => underWay--;
     },
     hasSession(opened) {
       session = opened;
     },
   };
-  // Not left to each request: one that waits behind another hears nothing from the runtime.
-  socket.once("close", () => {
-    for (const onLost of [...underWay]) onLost();
-  });
   return {
     connection,
     retire() {
       isEnding = true;
       if (session !== undefined) session.close();
-      else if (underWay.size === 0) socket.end();
+      else if (underWay === 0) socket.end();
     },
   };
 }

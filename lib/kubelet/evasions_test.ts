@@ -218,7 +218,7 @@ Deno.test("the proxy gives a client no place to put its own name or token", asyn
     );
     await once(socket, "close");
     const [headers] = bed.kubelet.headers;
-    assert.deepEqual(headers!.slice(2), ["User-Agent", "test", "Connection", "keep-alive"]);
+    assert.deepEqual(headers!.slice(2), ["User-Agent", "test"]);
     assert.match(headers!.slice(0, 2).join(" "), /^Host 127\.0\.0\.1:\d+$/);
   });
 });

@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Passes one allowed request on to the kubelet and its answer back, as they come and in bounded memory. */
 
-import type * as http from "node:http";
-import type { Socket } from "node:net";
-import type { Readable, Writable } from "node:stream";
 import { PeerctlError } from "../errors.ts";
+import type { BodySink, Exchange } from "./exchange.ts";
 import type { Body } from "./framing.ts";
-import { type RawHeaders, requestHeaders, responseHeaders } from "./forwarded_headers.ts";
-import type { IncomingRequest, OutgoingResponse } from "./http_servers.ts";
-import { carry } from "./splice.ts";
+import { requestHeaders, responseHeaders } from "./forwarded_headers.ts";
+import type { AnswerSink, KubeletConnection } from "./kubelet_connection.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface ForwardOptions {
-  readonly request: IncomingRequest;
-  readonly response: OutgoingResponse;
-  readonly rawHeaders: RawHeaders;
-  readonly method: string;
-  /** As it came. */
-  readonly target: string;
+  readonly exchange: Exchange;
   readonly body: Body;
   readonly upstream: Upstream;
   /** For the kubelet's headers, in milliseconds from the end of connecting. */
@@ -41,136 +33,122 @@ export interface Failure {
   readonly isUnanswered: boolean;
 }
 
-export interface Forwarding {
-  /** Resolves when everything is sent, the client is gone, or the kubelet failed; never rejects. */
-  readonly done: Promise<Forwarded>;
-  /** The client has gone. */
-  abort(): void;
-}
-
-export function forward(o: ForwardOptions): Forwarding {
-  const { request, response, upstream } = o;
+/** Resolves when everything is sent, the client is gone, or the kubelet failed; never rejects. */
+export function forward({ exchange, body, upstream, responseTimeoutMs, closes }: ForwardOptions): Promise<Forwarded> {
   const { promise, resolve } = Promise.withResolvers<Forwarded>();
   let bytesIn = 0, bytesOut = 0, status = 0;
   let isDone = false, isAnswered = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let sent: http.ClientRequest;
+  let connection: KubeletConnection | undefined;
 
   const finish = (failure?: Failure) => {
     if (isDone) return;
     isDone = true;
-    clearTimeout(timer);
+    exchange.onLost = exchange.onDrain = undefined;
     resolve({ status, bytesIn, bytesOut, ...(failure !== undefined && { failure }) });
   };
 
   const fail = (kind: Failure["kind"], error: unknown) => {
     if (isDone) return;
     finish({ kind, error, isUnanswered: !isAnswered });
-    sent.destroy();
+    connection?.destroy();
     // Half an answer must not look like a whole one.
-    if (isAnswered) breakOff(response);
+    if (isAnswered) exchange.breakOff();
   };
 
-  const send = (alone?: Parameters<Upstream["requestAlone"]>[1]) => {
-    const outgoing = {
-      method: o.method,
-      path: o.target,
-      headers: [...requestHeaders(o.rawHeaders), ...framingHeaders(o.body, o.method)],
-    };
-    sent = alone === undefined ? upstream.request(outgoing) : upstream.requestAlone(outgoing, alone);
-    const mine = sent;
-    mine.on("error", (error: Error) => {
-      if (mine !== sent || isDone) return;
-      if (!isAnswered && alone === undefined && mine.reusedSocket && o.body.kind === "none" && isSafe(o.method)) {
-        return retry();
-      }
-      fail(kindOf(error, isAnswered), error);
-    });
-    mine.on("socket", () => {
-      if (mine === sent && !isDone) startTimer();
-    });
-    mine.on("response", (answer: http.IncomingMessage) => mine === sent && onAnswer(answer));
-    // The proxy asked for no upgrade, so an answer of 101 is no answer.
-    mine.on("upgrade", (_answer: http.IncomingMessage, socket: Socket) => {
+  const sink: AnswerSink = {
+    onAnswer(code, headers) {
+      isAnswered = true;
+      status = code;
+      exchange.begin(status, responseHeaders(headers), closes);
+    },
+    onData(chunk) {
+      bytesOut += chunk.byteLength;
+      exchange.write(chunk);
+    },
+    onFlush() {
+      if (exchange.flush() || connection === undefined) return;
+      connection.pauseAnswer();
+      exchange.onDrain = () => {
+        exchange.onDrain = undefined;
+        connection?.resumeAnswer();
+      };
+    },
+    onEnd() {
+      if (isDone) return;
+      connection = undefined;
+      finish();
+      exchange.end();
+    },
+    onUpgrade(_headers, socket) {
       socket.destroy();
       fail("broken", new PeerctlError("peer", "the kubelet changed the protocol without being asked"));
-    });
-    if (o.body.kind === "none") return void mine.end();
-    sendBody(mine);
+    },
+    onFail(error, isStale) {
+      connection = undefined;
+      // A kept connection may have been closed by the kubelet as it was used; that says nothing about the request.
+      if (isStale && !isAnswered && body.kind === "none" && isSafe(exchange.method)) dial();
+      else fail(kindOf(error, isAnswered), error);
+    },
+    onDrain: () => exchange.resumeBody(),
   };
 
-  /** A kept connection may have been closed by the kubelet as it was used; that says nothing about the request. */
-  const retry = () => {
-    upstream.dial().then((socket) => {
-      if (isDone) socket.destroy();
-      else send(socket);
-    }, (error) => fail(kindOf(error, false), error));
+  const upload: BodySink = {
+    onData(chunk) {
+      // An empty chunk would be the last.
+      if (chunk.byteLength === 0) return;
+      bytesIn += chunk.byteLength;
+      if (body.kind === "chunked") connection?.writeText(`${chunk.byteLength.toString(16)}\r\n`);
+      connection?.write(chunk);
+      if (body.kind === "chunked") connection?.writeText("\r\n");
+    },
+    onEnd() {
+      // What h2 counts otherwise than its headers say.
+      if (body.kind === "sized" && bytesIn !== Number(body.length)) {
+        return fail("broken", new PeerctlError("peer", "the request's body is not as long as it said"));
+      }
+      if (body.kind === "chunked") connection?.writeText("0\r\n\r\n");
+      connection?.end();
+    },
+    onFlush() {
+      if (connection?.flush() === false) exchange.pauseBody();
+    },
   };
 
-  function startTimer(): void {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      fail("timeout", new PeerctlError("timeout", `the kubelet did not answer within ${o.responseTimeoutMs} ms`));
-    }, o.responseTimeoutMs);
+  function send(over: KubeletConnection): void {
+    connection = over;
+    try {
+      begin(over);
+    } catch (error) {
+      // Headers that h2 can carry and http/1.1 cannot.
+      fail("unreachable", error);
+    }
   }
 
-  function sendBody(to: Writable): void {
-    const from = request as Readable;
-    const transport = "stream" in request ? undefined : request.socket;
-    carry(from, to, transport, (count) => bytesIn += count);
-    from.once("end", () => to.end());
+  function begin(over: KubeletConnection): void {
+    const headers = requestHeaders(exchange.rawHeaders);
+    headers.push(...framingHeaders(body, exchange.method));
+    const { method, target } = exchange;
+    over.send({ method, head: upstream.head(method, target, headers), answerTimeoutMs: responseTimeoutMs }, sink);
+    if (body.kind === "none") over.end();
+    else exchange.readBody(upload);
   }
 
-  function onAnswer(answer: http.IncomingMessage): void {
-    clearTimeout(timer);
-    if (isDone) return void answer.destroy();
-    isAnswered = true;
-    status = answer.statusCode ?? 502;
-    begin(response, status, responseHeaders(answer.rawHeaders), o.closes);
-    carry(answer, response as Writable, answer.socket, (count) => bytesOut += count);
-    answer.once("end", () => {
-      if (answer.complete) response.end();
-      else fail("broken", new PeerctlError("peer", "the kubelet broke its answer off"));
-    });
-    answer.once("error", (error) => fail("broken", error));
-    answer.once("aborted", () => fail("broken", new PeerctlError("peer", "the kubelet broke its answer off")));
+  function dial(): void {
+    upstream.dial().then((fresh) => {
+      if (isDone) fresh.destroy();
+      else send(fresh);
+    }, (error) => fail(kindOf(error, isAnswered), error));
   }
 
-  const abort = () => {
+  exchange.onLost = () => {
     if (isDone) return;
     finish();
-    sent.destroy();
+    connection?.destroy();
   };
-  // It comes in every case; before the end of the answer it means that the client has gone.
-  response.once("close", abort);
-  response.once("finish", () => {
-    finish();
-    // A kubelet that has answered does not read on: neither do we.
-    if (!sent.writableFinished) sent.destroy();
-  });
-  response.on("error", () => {});
-  request.on("error", () => {});
-  send();
-  return { done: promise, abort };
-}
-
-/** RFC 9113 section 7: what an h2 stream is reset with. */
-const INTERNAL_ERROR = 2;
-
-function breakOff(response: OutgoingResponse): void {
-  if ("stream" in response) response.stream.close(INTERNAL_ERROR);
-  else response.destroy();
-}
-
-function begin(response: OutgoingResponse, status: number, headers: string[], closes: boolean): void {
-  const isHttp2 = "stream" in response;
-  // The kubelet's Date is passed on like the rest.
-  response.sendDate = false;
-  if (closes && !isHttp2) headers.push("Connection", "close");
-  // deno-lint-ignore no-explicit-any -- both kinds take a list of names and values, their types do not agree on it.
-  (response as any).writeHead(status, headers);
-  // Headers go out at once: the first line of a log may come hours later.
-  if (!isHttp2) (response as http.ServerResponse).flushHeaders();
+  const kept = upstream.take();
+  if (kept === undefined) dial();
+  else send(kept);
+  return promise;
 }
 
 function framingHeaders(body: Body, method: string): string[] {
@@ -184,6 +162,6 @@ function isSafe(method: string): boolean {
 }
 
 function kindOf(error: unknown, isAnswered: boolean): Failure["kind"] {
-  if (error instanceof PeerctlError) return error.kind === "timeout" ? "timeout" : "unreachable";
-  return isAnswered ? "broken" : "unreachable";
+  if (isAnswered) return "broken";
+  return error instanceof PeerctlError && error.kind === "timeout" ? "timeout" : "unreachable";
 }

@@ -110,7 +110,6 @@ export async function startKubeletProxy(o: KubeletProxyOptions): Promise<Kubelet
       await connections.whenEmpty();
       clearTimeout(timer);
       await handlers.whenIdle();
-      servers.close();
       upstream.close();
     },
   };

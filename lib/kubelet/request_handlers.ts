@@ -2,17 +2,16 @@
 /** What happens to one request, in order: caller, reading, judging, forwarding, and the line in the audit log. */
 
 import type { Logger } from "@logtape/logtape";
-import type * as http from "node:http";
-import type { TLSSocket } from "node:tls";
 import { type Answer, sendAnswer, sendAnswerRaw } from "./answers.ts";
 import type { AuditEntry, AuditLog } from "./audit.ts";
 import { type AllowedCallers, isAllowed } from "./callers.ts";
 import type { ClientConnection } from "./client_connections.ts";
 import type { Judge, Verdict } from "./decision.ts";
+import type { RequestHead } from "./exchange.ts";
 import { type Failure, forward } from "./forward.ts";
-import { headerValue, type RawHeaders } from "./forwarded_headers.ts";
+import { headerValue } from "./forwarded_headers.ts";
 import { type Body, readFraming } from "./framing.ts";
-import type { HttpHandlers, IncomingRequest } from "./http_servers.ts";
+import type { HttpHandlers } from "./http_servers.ts";
 import { UPGRADE_ACTIONS } from "./kubelet_routes.ts";
 import type { Metrics } from "./metrics.ts";
 import { Refusal } from "./refusal.ts";
@@ -60,19 +59,14 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
   const waiting = new Set<() => void>();
 
   /** Begins the life of one request; what it returns ends it, once. */
-  function open(request: IncomingRequest | undefined, connection: ClientConnection) {
+  function open(request: RequestHead | undefined, connection: ClientConnection) {
     const id = ids();
     const time = new Date();
     const since = performance.now();
     requestsUnderWay++;
-    const leave = connection.begin(() => onLost?.());
-    let onLost: (() => void) | undefined;
+    const leave = connection.begin();
     return {
       id,
-      /** What to do when the connection closes. */
-      whenLost(abort: () => void) {
-        onLost = abort;
-      },
       end(outcome: Outcome) {
         const { facts } = outcome;
         const entry: AuditEntry = {
@@ -83,7 +77,7 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
           remote: connection.remote,
           method: request?.method ?? "",
           action: facts?.action ?? "other",
-          path: facts?.rawPath ?? pathOf(request?.url),
+          path: facts?.rawPath ?? pathOf(request?.target),
           decision: outcome.decision,
           rule: outcome.rule,
           upgrade: facts?.upgrade ?? "none",
@@ -103,17 +97,16 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
   }
 
   /** @throws {Refusal} for whoever may not speak, and for what cannot be read in one way only. */
-  function judge(request: IncomingRequest, rawHeaders: RawHeaders, connection: ClientConnection): Judged {
+  function judge(request: RequestHead, connection: ClientConnection): Judged {
     const { caller, remote } = connection;
+    const { method, target, rawHeaders } = request;
     if (caller === undefined) throw new Refusal(403, "the client certificate does not name a user");
     if (caller.notAfter < Date.now()) throw new Refusal(403, "the client certificate has expired");
     if (!isAllowed(caller, o.allowed)) throw new Refusal(403, "this user may not speak to the kubelet");
-    const isHttp2 = "stream" in request;
-    const method = request.method ?? "";
-    const body = readFraming({ httpVersion: request.httpVersion, isHttp2, method, rawHeaders });
+    const body = readFraming(request);
     const upgrade = readUpgrade(headerValue(rawHeaders, "connection"), headerValue(rawHeaders, "upgrade"));
     const contentType = headerValue(rawHeaders, "content-type");
-    const facts = readFacts({ method, target: request.url ?? "", contentType, upgrade, caller, remote });
+    const facts = readFacts({ method, target, contentType, upgrade, caller, remote });
     if (upgrade !== "none" && !UPGRADE_ACTIONS.has(facts.action)) {
       throw new Refusal(400, "this path has no stream to upgrade to");
     }
@@ -154,9 +147,9 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
     };
   }
 
-  function attempt(request: IncomingRequest, raw: RawHeaders, connection: ClientConnection): Judged | Refusal {
+  function attempt(request: RequestHead, connection: ClientConnection): Judged | Refusal {
     try {
-      return judge(request, raw, connection);
+      return judge(request, connection);
     } catch (error) {
       if (error instanceof Refusal) return error;
       // Nothing here is meant to throw; what does must not let anything through.
@@ -178,58 +171,42 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
     whenIdle: () => requestsUnderWay === 0 ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve)),
 
     onBadRequest(connection, reason) {
-      connection.isRefused = true;
       open(undefined, connection).end({ decision: "refuse", rule: reason, status: 400, bytesIn: 0, bytesOut: 0 });
     },
 
-    onRequest(request, response, connection, expectsContinue) {
-      if (connection.isRefused) return;
-      const { id, end, whenLost } = open(request, connection);
-      const rawHeaders = request.rawHeaders;
-      const accept = headerValue(rawHeaders, "accept");
-      const judged = attempt(request, rawHeaders, connection);
+    onRequest(exchange, connection) {
+      const { id, end } = open(exchange, connection);
+      const accept = headerValue(exchange.rawHeaders, "accept");
+      const judged = attempt(exchange, connection);
       const objected = objection(judged, id);
-      response.on("error", () => {});
-      request.on("error", () => {});
       if (objected !== undefined) {
-        const closes = objected.answer.closes === true || connection.isEnding || expectsContinue;
-        if (closes && !("stream" in response)) {
-          // Nothing of the body is waited for, and nothing behind it looked at.
-          connection.isRefused = true;
-          response.once("finish", () => connection.socket.destroySoon());
-        }
-        const bytesOut = sendAnswer(response, { ...objected.answer, requestId: id, accept, closes });
+        // Nothing of a body that waits is asked for.
+        const closes = objected.answer.closes === true || exchange.expectsContinue;
+        const bytesOut = sendAnswer(exchange, { ...objected.answer, requestId: id, accept, closes });
         return end({ ...objected.outcome, bytesOut });
       }
       const { facts, body, verdict } = judged as Judged;
-      if (expectsContinue) response.writeContinue();
-      const forwarding = forward({
-        request,
-        response,
-        rawHeaders,
-        method: facts.method,
-        target: request.url!,
+      if (exchange.expectsContinue) exchange.sendContinue();
+      forward({
+        exchange,
         body,
         upstream: o.upstream,
         responseTimeoutMs: answerMs(facts, timeouts),
         closes: connection.isEnding,
-      });
-      whenLost(forwarding.abort);
-      forwarding.done.then(({ failure, ...sent }) => {
+      }).then(({ failure, ...sent }) => {
         const allowed = { decision: "allow", rule: verdict.rule, facts } as const;
         if (failure === undefined) return end({ ...allowed, ...sent });
         const { status, message } = failed(failure, id);
         if (!failure.isUnanswered) return end({ ...allowed, ...sent });
-        const bytesOut = sendAnswer(response, { status, message, requestId: id, accept, closes: body.kind !== "none" });
+        const bytesOut = sendAnswer(exchange, { status, message, requestId: id, accept, closes: body.kind !== "none" });
         end({ ...allowed, ...sent, status, bytesOut });
       });
     },
 
-    onUpgrade(request, socket, head, connection) {
-      if (connection.isRefused) return;
-      const { id, end } = open(request, connection);
-      const accept = headerValue(request.rawHeaders, "accept");
-      const judged = attempt(request, request.rawHeaders, connection);
+    onUpgrade(head, socket, early, connection) {
+      const { id, end } = open(head, connection);
+      const accept = headerValue(head.rawHeaders, "accept");
+      const judged = attempt(head, connection);
       const objected = objection(judged, id);
       if (objected !== undefined) {
         const bytesOut = sendAnswerRaw(socket, { ...objected.answer, requestId: id, accept });
@@ -237,7 +214,15 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
       }
       const { facts, verdict } = judged as Judged;
       let isOpen = false;
-      openStream(request, socket, head, {
+      forwardUpgrade({
+        client: socket,
+        early,
+        method: head.method,
+        target: head.target,
+        rawHeaders: head.rawHeaders,
+        upstream: o.upstream,
+        responseTimeoutMs: timeouts.responseMs,
+        idleMs: timeouts.streamIdleMs,
         onOpen() {
           isOpen = true;
           streams++;
@@ -258,25 +243,6 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
       });
     },
   };
-
-  function openStream(
-    request: http.IncomingMessage,
-    client: TLSSocket,
-    head: Uint8Array,
-    { onOpen }: { onOpen(): void },
-  ) {
-    return forwardUpgrade({
-      client,
-      head,
-      method: request.method!,
-      target: request.url!,
-      rawHeaders: request.rawHeaders,
-      upstream: o.upstream,
-      responseTimeoutMs: timeouts.responseMs,
-      idleMs: timeouts.streamIdleMs,
-      onOpen,
-    });
-  }
 }
 
 /** Kubelets send no header of a log before its first line, and of run and checkpoint before they are done. */
