@@ -140,7 +140,7 @@ export function compareNumbers(a: RegoNumber, b: RegoNumber): number {
   return compareDecimals(decimalOf(a), decimalOf(b));
 }
 
-export function compareDecimals(a: Decimal, b: Decimal): number {
+function compareDecimals(a: Decimal, b: Decimal): number {
   if (a.digits === 0n || b.digits === 0n || (a.digits < 0n) !== (b.digits < 0n)) {
     return a.digits < b.digits ? -1 : a.digits > b.digits ? 1 : 0;
   }

@@ -92,7 +92,7 @@ export function createOutputs(arity: (operator: readonly string[]) => number): O
   };
 }
 
-export function isEquation(expr: Expr): expr is Equation {
+function isEquation(expr: Expr): expr is Equation {
   return expr.what.kind === "call" && expr.what.operator[0] === "eq" && expr.what.args.length === 2;
 }
 

@@ -2,7 +2,6 @@
 /** What compiled code refers to while it runs: the rules of the policy as functions, the builtins, the documents. */
 
 import type { Builtin } from "./builtins/builtin.ts";
-import type { RegoLocation } from "./limits.ts";
 import type { Cont, Frame, Scope } from "./runtime.ts";
 import type { Element } from "./lookup.ts";
 import type { PartialTree } from "./partial_object.ts";
@@ -37,10 +36,4 @@ export interface Program {
   extent(scope: Scope, node: RuleNode): Value | undefined;
   /** Value of `node` in as far as its member at `keys` needs it. */
   part(scope: Scope, node: RuleNode, keys: readonly Value[]): Value | undefined;
-}
-
-/** Where a value of a rule comes from, for messages. */
-export interface Origin {
-  readonly name: string;
-  readonly location: RegoLocation;
 }

@@ -102,7 +102,7 @@ export function contains(network: IpNetwork, address: IpAddress): boolean {
 }
 
 /** The last address of a network. */
-export function lastAddress(network: IpNetwork): IpAddress {
+function lastAddress(network: IpNetwork): IpAddress {
   const hosts = (1n << BigInt(network.width - network.prefix)) - 1n;
   return network.width === 128
     ? fromWide(wide(network.address) | hosts)

@@ -10,7 +10,7 @@ const NOT_OFFERED = "no decision of peerctl needs it, so it is not offered";
  * A key that ends in "." names a whole family by its prefix. `crypto.parse_private_keys` stands with
  * `crypto.x509.*`: it brings private keys into policy values, where they would end up in results and traces.
  */
-export const refusedBuiltins: ReadonlyMap<string, string> = new Map([
+const refusedBuiltins: ReadonlyMap<string, string> = new Map([
   ["http.send", REACHES_OUT],
   ["net.lookup_ip_addr", REACHES_OUT],
   ["opa.runtime", REACHES_OUT],

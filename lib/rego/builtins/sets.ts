@@ -49,7 +49,7 @@ function membersOperand(args: readonly Value[]): readonly RegoSet[] {
 }
 
 /** The members of both. */
-export function intersect(context: BuiltinContext, a: RegoSet, b: RegoSet): RegoSet {
+function intersect(context: BuiltinContext, a: RegoSet, b: RegoSet): RegoSet {
   const [small, large] = a.size <= b.size ? [a, b] : [b, a];
   context.charge(small.size);
   const builder = new SetBuilder();

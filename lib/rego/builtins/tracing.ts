@@ -52,7 +52,7 @@ export const tracing = family(
  * The lines that `operands` print: a scalar is itself, a set stands for its members, one line for each combination,
  * and an empty set for a value that is undefined.
  */
-export function* printedLines(
+function* printedLines(
   context: BuiltinContext,
   operands: readonly Value[],
   separator: string,

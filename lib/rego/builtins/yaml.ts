@@ -57,9 +57,16 @@ export const yaml = family(
 /** What the YAML parser costs for a character, in the units of chargeText: some microseconds. */
 const PARSE_COST = 512;
 
+/** What YAML 1.1 does not let stand in a text (section 5.1), and go-yaml refuses. */
+// deno-lint-ignore no-control-regex
+const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/;
+
 /** Reads the first document; the others must parse. */
-export function readYaml(context: BuiltinContext, text: string): Value {
-  chargeText(context, text.length * PARSE_COST);
+export function readYaml(context: BuiltinContext, given: string): Value {
+  chargeText(context, given.length * PARSE_COST);
+  if (FORBIDDEN.test(given)) throw builtinError("yaml: control characters are not allowed");
+  // A line may end with NEL, too: the parser knows YAML 1.2 only.
+  const text = given.replaceAll("\u0085", "\n");
   checkNesting(text, context.limits.maxNesting);
   // The parser is more lenient here than go-yaml: a tab is no indentation.
   if (/^[ \n\r]*\t/.test(text)) throw builtinError("yaml: found character that cannot start any token");

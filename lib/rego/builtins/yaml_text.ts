@@ -178,6 +178,9 @@ function compareKeys(a: string, b: string): number {
   return x.length - y.length;
 }
 
+/** As go-yaml: a number beyond the machine word goes round. */
+const WORD_BITS = 64;
+
 /** Compares the numbers that begin at `index`; zeros behind other digits belong to the number before them. */
 function compareRuns(x: readonly string[], y: readonly string[], index: number): number {
   let base = 0n;
@@ -199,7 +202,8 @@ function run(characters: readonly string[], start: number, base: bigint): [bigin
   let end = start;
   while (end < characters.length && isDigit(characters[end] as string)) end++;
   const digits = characters.slice(start, end).join("");
-  return [base * 10n ** BigInt(digits.length) + (digits === "" ? 0n : BigInt(digits)), end];
+  const value = base * 10n ** BigInt(digits.length) + (digits === "" ? 0n : BigInt(digits));
+  return [BigInt.asIntN(WORD_BITS, value), end];
 }
 
 function isDigit(character: string): boolean {

@@ -45,7 +45,7 @@ export function builtinContext({ limits, now = 0n }: CallOptions = {}): BuiltinC
 }
 
 /** The Rego value of plain data with `set` and `num` in it. */
-export function regoValue(plain: unknown): Value {
+function regoValue(plain: unknown): Value {
   if (Array.isArray(plain)) return plain.map(regoValue);
   if (typeof plain === "object" && plain !== null) {
     const entries = Object.entries(plain);

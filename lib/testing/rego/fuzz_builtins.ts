@@ -47,24 +47,26 @@ function comparable(only?: string): readonly string[] {
     .filter((name) => only === undefined || name.startsWith(only));
 }
 
-export function makeCall(seed: number, names: readonly string[]): BuiltinCall {
+function makeCall(seed: number, names: readonly string[]): BuiltinCall {
   const c = createChoices(seed);
   const name = c.pick(names);
   return { name, args: makeArguments(c, builtins.get(name)!, WRONG_ARGUMENTS) };
 }
 
 /** The query that asks both: the arguments come as the input, so that no type checker sees them. */
-export function callQuery({ name, args }: BuiltinCall): { query: string; inputTerm: string } {
+function callQuery({ name, args }: BuiltinCall): { query: string; inputTerm: string } {
   return {
     query: `x = ${name}(${args.map((_, i) => `input[${i}]`).join(", ")})`,
     inputTerm: `[${args.join(", ")}]`,
   };
 }
 
-/** True for what OPA v1.22.0 answers wrongly. */
+/** True for what OPA v1.22.0 answers wrongly, or otherwise on purpose. */
 function isOpaFault({ name, args }: BuiltinCall): boolean {
   // It takes `1_0` for a number, and hands it on as JSON that no one reads.
   if (name === "to_number") return args[0] === '"1_0"';
+  // Its abbreviation is another one in CLDR: see opa_faults.ts.
+  if (name === "time.format") return args.join().includes("Australia/Lord_Howe");
   // Years, months or days beyond the machine word go round to the other end of time.
   return name === "time.add_date" && args.slice(1).some((count) => Math.abs(Number(count)) > 2 ** 31);
 }

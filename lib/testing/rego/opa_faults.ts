@@ -132,6 +132,20 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     ours: "x = {}",
   },
   {
+    why:
+      "Abbreviations of time zones, and offsets before 1970, are those of the JavaScript engine (Unicode CLDR), which " +
+      "are others than those of the zone database in some zones.",
+    rules: 'x := time.format([1700000000000000000, "Australia/Lord_Howe", "MST -0700"])',
+    opa: 'x = {"x":"+11 +1100"}',
+    ours: 'x = {"x":"LHDT +1100"}',
+  },
+  {
+    why: "Lines of YAML 1.1 may end with the separators U+2028 and U+2029; here they are characters like others.",
+    rules: 'x := yaml.unmarshal("a: 1\\u2028b: 2")',
+    opa: 'x = {"x":{"a":1e0,"b":2e0}}',
+    ours: "x = {}",
+  },
+  {
     why: "A line with nothing but a tab is blank by the YAML specification, and an error of OPA's reader.",
     rules: 'x := yaml.unmarshal("a: 1\\n\\t\\nb: 2")',
     opa: "x = {}",
