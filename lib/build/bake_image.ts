@@ -14,7 +14,7 @@ import { type LaidPiece, layPiece, type Owner, type Piece, removePiece } from ".
 import { missingNeeds, targetOf } from "./bake_needs.ts";
 import { openRootTree, type RootTree } from "./bake_tree.ts";
 import { enablingLinks, withTlsOptions } from "./bake_units.ts";
-import { isElf } from "./bake_elf.ts";
+import { isElf } from "./elf.ts";
 import type { ProgramFile } from "./program.ts";
 import type { Target } from "./runtime.ts";
 

@@ -2,12 +2,9 @@
 /** Finds out which architecture a root file system tree is for, and what it lacks to run a program. */
 
 import { PeerctlError } from "../errors.ts";
-import { readElf } from "./bake_elf.ts";
+import { readElf } from "./elf.ts";
 import type { RootTree } from "./bake_tree.ts";
-import { type Target, TARGETS } from "./runtime.ts";
-
-/** e_machine by the first word of a target (System V ABI). */
-const MACHINES: Readonly<Record<string, number>> = { x86_64: 62, aarch64: 183 };
+import { machineOf, type Target, TARGETS } from "./runtime.ts";
 
 /** Where the dynamic loader looks, beside the folder of a multiarch distribution (ld.so(8)). */
 const LIBRARY_FOLDERS = ["/lib64", "/usr/lib64", "/lib", "/usr/lib"];
@@ -57,10 +54,6 @@ export async function missingNeeds(tree: RootTree, program: Uint8Array, target: 
     if (lacking.length > 0) missing.push(`${lacking.join(" and ")} in ${libc}`);
   }
   return missing;
-}
-
-function machineOf(target: Target): number | undefined {
-  return MACHINES[target.slice(0, target.indexOf("-"))];
 }
 
 async function readSmall(tree: RootTree, path: string): Promise<Uint8Array> {

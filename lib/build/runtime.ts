@@ -3,6 +3,7 @@
 
 import { Buffer } from "node:buffer";
 import { PeerctlError } from "../errors.ts";
+import { isElf, readElf } from "./elf.ts";
 import { runCommand } from "./run_command.ts";
 
 /** The Deno that peerctl is built with, tested with and shipped with. */
@@ -52,6 +53,11 @@ export function parseTarget(name: string): Target {
   throw new PeerctlError("usage", `Cannot build for "${name}": it is not one of ${TARGETS.join(", ")}`);
 }
 
+/** The machine number in the ELF header of a program for `target`. */
+export function machineOf(target: Target): number {
+  return RUNTIMES[target].elfMachine;
+}
+
 /** True when this machine runs programs of `target` itself. */
 export function runsHere(target: Target): boolean {
   return Deno.build.target === target;
@@ -79,8 +85,7 @@ export async function readRuntime(target: Target): Promise<Uint8Array<ArrayBuffe
 
 /** @throws {PeerctlError} kind "state" when `bytes` is no program for `target`. */
 export function requireElf(bytes: Uint8Array, target: Target, what: string): void {
-  const isElf = bytes.byteLength > 20 && bytes[0] === 0x7f && String.fromCharCode(...bytes.subarray(1, 4)) === "ELF";
-  if (isElf && bytes[18]! + bytes[19]! * 256 === RUNTIMES[target].elfMachine) return;
+  if (isElf(bytes) && readElf(bytes, what).machine === machineOf(target)) return;
   throw new PeerctlError("state", `Cannot use ${what}: it is no program for ${target}`);
 }
 

@@ -9,10 +9,10 @@ const encode = (text: string) => new TextEncoder().encode(text);
 const OTHER: Target = TARGETS.find((target) => target !== Deno.build.target)!;
 const PACKAGE = OTHER.startsWith("aarch64") ? "@deno/linux-arm64-glibc" : "@deno/linux-x64-glibc";
 
-/** The head of a program for aarch64 (183) or x86_64 (62), and a text in it. */
+/** The head of a 64-bit little-endian program for aarch64 (183) or x86_64 (62), and a text in it. */
 function elf(target: Target, text: string): Uint8Array<ArrayBuffer> {
   const head = new Uint8Array(64);
-  head.set([0x7f, ...encode("ELF")]);
+  head.set([0x7f, ...encode("ELF"), 2, 1]);
   head[18] = target.startsWith("aarch64") ? 183 : 62;
   return new Uint8Array([...head, ...encode(text)]);
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createSeededRandom } from "../testing/seeded_random.ts";
 import { smallElf } from "../testing/small_elf.ts";
-import { isElf, readElf } from "./bake_elf.ts";
+import { isElf, readElf } from "./elf.ts";
 
 const HEADER_BYTES = 64;
 
