@@ -2,6 +2,7 @@
 /** The certificates that a pod VM image is given for manual TLS: exactly three files, checked, and no other key. */
 
 import { join } from "node:path";
+import { readPem } from "../crypto/pem.ts";
 import { parseAlternativeNames } from "../crypto/subject_alternative_name.ts";
 import { checkTlsPair } from "../crypto/tls_pair_check.ts";
 import { PeerctlError } from "../errors.ts";
@@ -20,6 +21,12 @@ export const TLS_OPTIONS = [
   `-cert-key ${CERTIFICATES_DIR}/tls.key`,
 ].join(" ");
 
+/** The files, with their modes in the guest. */
+const MODES = [["ca.crt", 0o644], ["tls.crt", 0o644], ["tls.key", PRIVATE_FILE_MODE]] as const;
+
+/** How the labels of PEM blocks end that hold private keys, of whatever kind (RFC 7468 section 10). */
+const KEY_LABEL = "PRIVATE KEY";
+
 /** Longest file of the folder that is looked into for a key, in bytes; certificates have far less. */
 const MAX_LOOK_BYTES = 1 << 20;
 
@@ -34,21 +41,29 @@ export interface PodVmCertificates {
  * @throws {PeerctlError} kind "config" when apf could not start with them, or caa would never accept them.
  */
 export async function readPodVmCertificates(dir: string): Promise<PodVmCertificates> {
-  const [ca, cert, key] = ["ca.crt", "tls.crt", "tls.key"].map((name) => join(dir, name)) as [string, string, string];
-  const { warnings } = await checkTlsPair({ caFile: ca, certFile: cert, keyFile: key }, {
-    role: "server",
-    names: parseAlternativeNames([MANUAL_SERVER_NAME]),
-  });
-  const piece = async (from: string, mode: number): Promise<FilePiece> => ({
-    kind: "file",
-    path: `${CERTIFICATES_DIR}/${from.slice(dir.length).replace(/^\/+/, "")}`,
-    mode,
-    content: await Deno.readFile(from),
-  });
-  return {
-    pieces: [await piece(ca, 0o644), await piece(cert, 0o644), await piece(key, PRIVATE_FILE_MODE)],
-    warnings,
-  };
+  const { warnings } = await checkTlsPair(
+    { caFile: join(dir, "ca.crt"), certFile: join(dir, "tls.crt"), keyFile: join(dir, "tls.key") },
+    { role: "server", names: parseAlternativeNames([MANUAL_SERVER_NAME]) },
+  );
+  const pieces = await Promise.all(MODES.map(async ([name, mode]): Promise<FilePiece> => {
+    const from = join(dir, name);
+    const content = await Deno.readFile(from);
+    refuseStrayKeys(from, content);
+    return { kind: "file", path: `${CERTIFICATES_DIR}/${name}`, mode, content };
+  }));
+  return { pieces, warnings };
+}
+
+/** A file may hold more than its name says: the CA's key behind its certificate, say. */
+function refuseStrayKeys(path: string, content: Uint8Array): void {
+  const keys = readPem(new TextDecoder().decode(content), `"${path}"`).filter(({ label }) => label.endsWith(KEY_LABEL));
+  const allowed = path.endsWith(".key") ? 1 : 0;
+  if (keys.length <= allowed) return;
+  throw new PeerctlError(
+    "config",
+    `Cannot bake "${path}": it holds ${allowed === 0 ? "a private key" : `${keys.length} private keys`}`,
+    { hint: "a pod VM image has one private key, that of tls.crt, in tls.key; take others out of the file" },
+  );
 }
 
 /**
@@ -79,5 +94,5 @@ export async function refuseOtherKeys(tree: RootTree): Promise<void> {
 
 async function holdsKey(path: string): Promise<boolean> {
   if ((await Deno.stat(path)).size > MAX_LOOK_BYTES) return false;
-  return (await Deno.readTextFile(path)).includes("PRIVATE KEY-----");
+  return (await Deno.readTextFile(path)).includes(`${KEY_LABEL}-----`);
 }

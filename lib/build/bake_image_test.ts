@@ -72,6 +72,8 @@ Deno.test("bakeImage() copies three files of --certs and tells apf to use them; 
       /^TLS_OPTIONS="-ca-cert-file \/etc\/certificates\/ca.crt -cert-file .*tls.crt -cert-key .*tls.key"$/m,
     );
     assert.deepEqual(changes(await bake(dir, { certificates })), ["unchanged"]);
+    // However the folder is written.
+    assert.deepEqual(changes(await bake(dir, { certificates: `${dir}/./certs//` })), ["unchanged"]);
     // Neither does a bake without certificates undo it.
     assert.deepEqual(changes(await bake(dir)), ["unchanged"]);
   }));
@@ -93,6 +95,14 @@ Deno.test("bakeImage() lays nothing when the certificates would not serve", () =
     await copy("client.crt", "tls.crt");
     await copy("client.key", "tls.key");
     await refused(/server|podvm-server/);
+    await layCertificates(certificates, "ecdsa-p256");
+    const text = (name: string) => Deno.readTextFileSync(join(certificates, name));
+    for (const [name, other] of [["ca.crt", "ca.key"], ["tls.crt", "tls.key"], ["tls.key", "client.key"]] as const) {
+      const before = text(name);
+      await Deno.writeTextFile(join(certificates, name), before + text(other));
+      await refused(new RegExp(`${name}": it holds .*private key`));
+      await Deno.writeTextFile(join(certificates, name), before);
+    }
     await Deno.remove(join(certificates, "ca.crt"));
     await refused(/ca\.crt.*there is no such file/);
   }));
