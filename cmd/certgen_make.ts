@@ -44,6 +44,7 @@ export function readIdentity(values: CertgenValues) {
   return { names: names!, subject: subject! };
 }
 
+/** The sides of mutual TLS that certificates are made for; the server first, for it has the names of --san. */
 export function sidesOf({ serverOnly, clientOnly }: CertgenValues): Side[] {
   return serverOnly ? ["server"] : clientOnly ? ["client"] : ["server", "client"];
 }

@@ -4,6 +4,7 @@
 import type { Output } from "../lib/cli/output.ts";
 import type { CertificateFile } from "../lib/crypto/certificate_set.ts";
 
+/** Prints the files as a table or as JSON, and on stderr what to do with them. */
 export function reportFiles(
   output: Output,
   { dir, files, notes }: { dir: string; files: readonly CertificateFile[]; notes: readonly string[] },

@@ -8,6 +8,7 @@ export interface TrialService extends AsyncDisposable {
   untilReady(timeoutMs: number): Promise<Readonly<Record<string, unknown>>>;
 }
 
+/** Starts `args[0]` of `program` with its other flags; to dispose of it is to stop it and wait for its end. */
 export function startService(program: string, args: readonly string[], o: Deno.CommandOptions): TrialService {
   const child = new Deno.Command(program, {
     ...o,

@@ -104,6 +104,7 @@ const EXTENDED_USAGES: Readonly<Record<string, string>> = {
   "2.5.29.37.0": "anyExtendedKeyUsage",
 };
 
+/** Reads all extensions of one certificate or request; what speaks against any of them is in `problems`. */
 export function readExtensions(extensions: readonly Extension[]): ExtensionFacts {
   const into: Draft = {
     isCa: undefined,

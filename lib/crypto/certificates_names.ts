@@ -48,6 +48,7 @@ export function generalNamesProblem(names: readonly GeneralName[]): string | und
   return undefined;
 }
 
+/** A name as it stands there, not checked: generalNamesProblem() does that. */
 export function foundName(name: GeneralName): FoundName {
   if (name.dNSName !== undefined) return { type: "dns", value: name.dNSName };
   if (name.iPAddress !== undefined) return { type: "ip", value: name.iPAddress };
