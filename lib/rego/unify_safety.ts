@@ -64,8 +64,9 @@ export function unifiedVars(safe: ReadonlySet<string>, a: Term, b: Term): Set<st
         const other = y.pairs.find(([otherKey]) => sameKey(key, otherKey));
         if (other) unify(value, other[1]);
       }
-    } else if (xIsPattern && !yIsPattern) opposite(x, y);
-    else if (yIsPattern && !xIsPattern) opposite(y, x);
+    } else if (xIsPattern && !yIsPattern) opposite(x, y, x.kind === "array");
+    // As OPA, which is stricter here on the one side, there on the other.
+    else if (yIsPattern && !xIsPattern) opposite(y, x, x.kind === "comprehension" && x.of === y.kind);
   }
 
   /** Of a reference, what it begins with; of a call that is not taken apart yet, its arguments. */
@@ -74,12 +75,10 @@ export function unifiedVars(safe: ReadonlySet<string>, a: Term, b: Term): Set<st
     return term.kind !== "call" || termVars(term, new Set(), { skipClosures: true }).isSubsetOf(safe);
   }
 
-  function opposite(pattern: Term, other: Term): void {
+  /** `fits`: a comprehension opposite makes the pattern's variables known. */
+  function opposite(pattern: Term, other: Term, fits: boolean): void {
     if ((other.kind === "ref" || other.kind === "call") && isKnown(other)) markAll(pattern);
-    if (other.kind === "comprehension") {
-      const fits = other.of === pattern.kind || (pattern.kind === "array" && other.of !== "set");
-      if (fits || pattern.kind === "array") markAll(pattern);
-    }
+    if (other.kind === "comprehension" && fits) markAll(pattern);
   }
 
   unify(a, b);

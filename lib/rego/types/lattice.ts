@@ -10,7 +10,7 @@ import {
   stringType,
   type Type,
 } from "../builtins/builtin.ts";
-import { isNumber } from "../numbers.ts";
+import { BigNumber, isNumber } from "../numbers.ts";
 import { isArray, type Key, keyOf, type RegoObject, RegoSet, type Value } from "../values.ts";
 
 /** A union of more types than this is `any`: comparing two of them takes the product of their sizes. */
@@ -132,9 +132,12 @@ export function createLattice(): Lattice {
     switch (type?.kind) {
       case "any":
         return anyType;
-      case "array":
-        if (typeof key !== "number" || !Number.isInteger(key) || key < 0) return undefined;
-        return key < type.items.length ? type.items[key] : type.rest;
+      case "array": {
+        // As OPA: 1.0 and 1e0 are no index here.
+        const index = key instanceof BigNumber && key.text === "-0" ? 0 : key;
+        if (typeof index !== "number" || !Number.isInteger(index) || index < 0) return undefined;
+        return index < type.items.length ? type.items[index] : type.rest;
+      }
       case "set":
         return has(type.of, typeOfValue(key)) ? typeOfValue(key) : undefined;
       case "object":

@@ -70,7 +70,7 @@ function closure(c: Choices, scope: Scope, own: string): string {
 
 /** What stands directly before an index. */
 function indexed(c: Choices, term: MakeTerm): string {
-  const key = c.pick(["0", "-1", "1", '"a"', "1.0", "_", term("any")]);
+  const key = c.pick(["0", "-1", "1", '"a"', "1.0", "1e0", "-0", "_", term("any")]);
   return c.pick([
     `[${term("any")}, ${term("any")}][${key}]`,
     `{"a": ${term("any")}, "b": 2}[${key}]`,
@@ -78,6 +78,37 @@ function indexed(c: Choices, term: MakeTerm): string {
     `input.o[${key}][${key}]`,
     `{"a": {"b": ${term("any")}}}.a.b`,
   ]);
+}
+
+/** A rule by a name that may be known before it is run, and may be that of the rule itself. */
+function ruleByName(c: Choices, name: string, next: string, term: MakeTerm): Line {
+  const names = JSON.stringify(c.some(1, 2, () => c.pick(["r0", "r1", "r2", "r3", "none"])));
+  const bind = c.pick([
+    `${name} := ${names}[_]`,
+    `${name} = ${names}[0]`,
+    `some ${name} in ${names}`,
+    `some ${name} in {"k": ${names}}.k`,
+    `${name} := ${term("string")}`,
+  ]);
+  return c.pick<() => Line>([
+    () => [`${bind}; ${next} := data.fuzz[${name}]`, [name, next]],
+    () => [`${bind}; ${next} := data.fuzz[${name}][_]`, [name, next]],
+    () => [`${bind}; ${next} := [${name} | data.fuzz[${name}] != ${term("any")}]`, [name, next]],
+    () => [`${bind}; not data.fuzz[${name}] == ${term("any")}`, [name]],
+    () => [`${name} := [1 | ${bind}; data.fuzz[${name}]]`.replaceAll(name, next), [next]],
+    () => [`${next} := data.fuzz[[${term("any")}]]`, [next]],
+  ])();
+}
+
+/** An object with a key that is computed, equated with another. */
+function computedKey(c: Choices, name: string, next: string, term: MakeTerm): Line {
+  const key = c.pick(["input.s", term("string"), '"b"']);
+  const other = c.pick(["input.o", "input.p", '{"a": 1, "b": [2]}', term("object")]);
+  return c.pick<() => Line>([
+    () => [`{"a": ${name}, ${key}: ${next}} = ${other}`, [name, next]],
+    () => [`{"a": ${term("any")}, ${key}: ${next}} = ${other}`, [next]],
+    () => [`${name} := {"a": ${term("any")}, ${key}: ${term("any")}}`, [name]],
+  ])();
 }
 
 /** One line of a body, and the variables that it binds. */
@@ -157,6 +188,12 @@ export function makeExpression(c: Choices, scope: Scope): [line: string, bound: 
     },
     () => [`${term("boolean")} == ${term("boolean")}`, []],
     () => [`${name} := ${indexed(c, term)}`, [name]],
+    () => ruleByName(c, name, next, term),
+    () => computedKey(c, name, next, term),
+    () => {
+      const target = c.pick(["data", "data.d", "data.fuzz", "data.fuzz.r0", "data.fuzz.r1.x"]);
+      return [`${name} := ${term("any")} with ${target} as ${term("object")}`, [name]];
+    },
   ];
   return c.pick(kinds)();
 }
