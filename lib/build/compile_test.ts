@@ -34,6 +34,8 @@ Deno.test("compile ships no file that is only deno, and takes away what an earli
 Deno.test("compile says what is wrong with the stub that it was given", () =>
   withTempDir(async (dir) => {
     const out = join(dir, "peerctl");
+    const silent = await compile(["--format", "compile", "--out", out], "/bin/true");
+    assert.match(silent.stderr, /^compile: because: it says "" instead of "\d+\.\d+\.\d+ .*"$/m);
     const { code, stderr } = await compile(["--format", "compile", "--out", out], "/nonexistent/denort");
     assert.equal(code, 1);
     assert.match(

@@ -18,6 +18,9 @@ import { startService } from "./trial_service.ts";
 /** How long each step may take, in milliseconds: the first start unpacks 100 MB. */
 const STEP_MS = 60_000;
 
+/** How much is repeated of an output that is not what it should be, in characters. */
+const SHOWN_CHARACTERS = 200;
+
 export interface TrialOptions {
   /** The file that was built. */
   readonly program: string;
@@ -46,8 +49,7 @@ export async function tryProgram(o: TrialOptions): Promise<void> {
   try {
     await step("version", async () => {
       const text = await runCommand(o.program, ["version", "--output", "json"], { ...run, timeoutMs: STEP_MS });
-      const { version, commit, deno, target } = JSON.parse(text);
-      const said = [version, commit, deno, target].join(" ");
+      const said = summaryOf(text);
       const expected = [o.version, o.commit, DENO_VERSION, o.target].join(" ");
       if (said !== expected) throw new PeerctlError("state", `it says "${said}" instead of "${expected}"`);
     });
@@ -58,6 +60,16 @@ export async function tryProgram(o: TrialOptions): Promise<void> {
     await step("an agent call over mutual TLS", () => callAgent(o.program, dir, run));
   } finally {
     await Deno.remove(dir, { recursive: true });
+  }
+}
+
+/** Version, commit, Deno and target of what `version --output json` prints; of anything else its beginning. */
+function summaryOf(text: string): string {
+  try {
+    const { version, commit, deno, target } = JSON.parse(text);
+    return [version, commit, deno, target].join(" ");
+  } catch {
+    return text.slice(0, SHOWN_CHARACTERS);
   }
 }
 
