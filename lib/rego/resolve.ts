@@ -95,6 +95,11 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
     return term;
   }
 
+  function isDeclared(name: string): boolean {
+    for (let s: Scope | undefined = scope; s; s = s.parent) if (s.names.has(name)) return true;
+    return false;
+  }
+
   function resolve(term: Term): Term {
     switch (term.kind) {
       case "scalar":
@@ -197,6 +202,13 @@ export function createResolver(context: CompileContext, globals: Globals): Resol
         return membership(what);
       case "every": {
         const domain = resolve(what.domain);
+        const outer = termVars(domain, new Set());
+        for (const own of [what.key, what.value]) {
+          // As OPA: a variable of the body that nobody declared is hidden even from the domain.
+          if (own && outer.has(own.name) && !isDeclared(own.name)) {
+            context.report("rego_unsafe_var_error", `var ${own.name} is unsafe`, own.loc);
+          }
+        }
         return within(new Set(), () => {
           const key = what.key && declared(what.key);
           const value = declared(what.value);
