@@ -167,6 +167,25 @@ Deno.test("a step limit stops a comprehension over 10^9 pairs, a time limit too,
   assert.throws(() => answer(text, { options: { limits: { maxSteps: 1e12, maxMillis: 50 } } }), { limit: "maxMillis" });
 });
 
+Deno.test("the clock is looked at more often where steps are heavy", () => {
+  /** Looks at a clock that moves on by `millis` from one to the next. */
+  const looks = (millis: number): number => {
+    const real = performance.now;
+    let count = 0;
+    performance.now = () => ++count * millis;
+    try {
+      answer("p := count([1 | some x in numbers.range(1, 20000); x > 0])", {
+        options: { limits: { maxMillis: Infinity } },
+      });
+    } finally {
+      performance.now = real;
+    }
+    return count;
+  };
+  assert.ok(looks(0.1) > 5);
+  assert.ok(looks(100) > 100 * looks(0.1));
+});
+
 Deno.test("an element limit stops rules and comprehensions that collect too much, with a typed error at its place", () => {
   const cases: [string, string][] = [
     ["p := [x | some x in input[_]]", "data.t.p"],
