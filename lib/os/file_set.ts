@@ -100,14 +100,16 @@ async function fill(dir: string, files: readonly FileOfSet[], replace: boolean):
       leftOver.push(temporary);
     }
     for (const { path, temporary } of ready) {
-      const old = replace ? await setAside(path) : undefined;
-      if (old !== undefined) {
-        undo.unshift(() => Deno.rename(old, path));
+      const old = replace ? await keepOld(path) : undefined;
+      if (old === undefined) {
+        // A hard link, unlike a rename, never replaces a file that appeared meanwhile.
+        await Deno.link(temporary, path);
+        undo.unshift(() => Deno.remove(path));
+      } else {
         leftOver.push(old);
+        undo.unshift(() => Deno.rename(old, path));
+        await Deno.rename(temporary, path);
       }
-      // A hard link, unlike a rename, never replaces a file that appeared meanwhile.
-      await Deno.link(temporary, path);
-      undo.unshift(() => Deno.remove(path));
     }
     await syncDirectory(dir);
   } catch (error) {
@@ -119,14 +121,17 @@ async function fill(dir: string, files: readonly FileOfSet[], replace: boolean):
   await removeUnfinished(dir, files.map(({ name }) => name));
 }
 
-/** Moves what is at `path` to a name of its own and returns that, if there is something. */
-async function setAside(path: string): Promise<string | undefined> {
+/**
+ * Gives what is at `path`, if there is something, a second name and returns that. So whoever is killed here, and whoever
+ * reads meanwhile: there is a file. Only where the kernel allows no second name, to a file of another user, it is moved.
+ */
+async function keepOld(path: string): Promise<string | undefined> {
   const there = await lstat(path);
   if (there === undefined) return undefined;
   if (there.isDirectory) throw new PeerctlError("config", `Cannot replace "${path}": it is a directory`);
-  const aside = `${path}.${crypto.randomUUID()}.old`;
-  await Deno.rename(path, aside);
-  return aside;
+  const old = `${path}.${crypto.randomUUID()}.old`;
+  await Deno.link(path, old).catch(() => Deno.rename(path, old));
+  return old;
 }
 
 async function lstat(path: string): Promise<Deno.FileInfo | undefined> {

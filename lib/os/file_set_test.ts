@@ -83,7 +83,11 @@ Deno.test("writeFileSet() has writers that replace wait for each other: the file
       const writers = ["1", "2", "3"].map((content) =>
         writeFileSet(dir, files.map((file) => ({ ...file, content })), { replace: true })
       );
-      await Promise.all(writers);
+      let isDone = false;
+      const written = Promise.all(writers).finally(() => isDone = true);
+      // Whoever looks meanwhile finds every file.
+      while (!isDone) await Promise.all(files.map(({ name }) => Deno.stat(join(dir, name))));
+      await written;
       const left = contents(dir);
       assert.deepEqual(Object.keys(left).sort(), files.map(({ name }) => name));
       assert.equal(new Set(Object.values(left)).size, 1, JSON.stringify(left));
