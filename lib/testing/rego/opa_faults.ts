@@ -159,6 +159,9 @@ const TRUE_IN_DISGUISE = /^(?:not \(*true\)*$|\(*true\)* with )/;
 /** A set of several members, one of which is not a constant; or an object with such a key. */
 const COMPUTED_SET = /\{[^{}:|]*,[^{}|]*\}|[{,]\s*(?!true\b|false\b|null\b)[A-Za-z_$][^"{}|,]*:[^=]/;
 
+/** Strings, which may hold brackets. */
+const TEXT = /"(?:[^"\\]|\\.)*"/g;
+
 /** What lib/rego says where OPA takes one of two values of a key. */
 const EQUAL_KEYS = "keys of an object become equal";
 
@@ -171,6 +174,8 @@ const EQUAL_KEYS = "keys of an object become equal";
 export function isOpaFault(pair: FuzzPair, opa: Reply, ours: Reply): boolean {
   if (pair.clauses.some(({ body }) => body.length === 1 && TRUE_IN_DISGUISE.test(body[0]!))) return true;
   if (ours.kind === "error" && ours.message.includes(EQUAL_KEYS)) return true;
+  // What it says of itself.
+  if (opa.kind === "error" && opa.codes.includes("eval_internal_error")) return true;
   const { policy } = renderPair(pair);
   if (/\$["`].*to_number\(/.test(policy) && opa.kind === "rows" && ours.kind === "rows") return true;
   const isConflict = ours.kind === "error" && ours.codes.includes("eval_conflict_error");
@@ -182,7 +187,8 @@ export function isOpaFault(pair: FuzzPair, opa: Reply, ours: Reply): boolean {
     const line = policy.split("\n")[Number(/^fuzz\.rego:(\d+):/.exec(ours.message)?.[1] ?? 0) - 1] ?? "";
     return isAccepted && ours.codes.every((code) => code === "rego_unsafe_var_error") && line.includes("|");
   }
-  return ours.kind === "rows" && opa.kind !== "stopped" && COMPUTED_SET.test(policy) && repeats(opa, ours);
+  return ours.kind === "rows" && opa.kind !== "stopped" && COMPUTED_SET.test(policy.replace(TEXT, '""')) &&
+    repeats(opa, ours);
 }
 
 function isEnd(reply: Reply): boolean {
