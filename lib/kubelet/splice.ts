@@ -2,8 +2,9 @@
 /** Joins two sockets: bytes both ways in bounded memory, and the end of one direction without the other. */
 
 import type { Socket } from "node:net";
-import type { Readable, Writable } from "node:stream";
 import { pauseReading, resumeReading } from "../net/read_pause.ts";
+import { createDeadline } from "./deadline.ts";
+import { isFull } from "./message_writer.ts";
 
 export interface SpliceResult {
   readonly fromClient: number;
@@ -22,6 +23,8 @@ export interface SpliceOptions {
 export function splice(client: Socket, kubelet: Socket, { idleMs }: SpliceOptions): Promise<SpliceResult> {
   const counts = { fromClient: 0, fromKubelet: 0 };
   const { promise, resolve } = Promise.withResolvers<SpliceResult>();
+  // One for both: traffic in one direction keeps the other alive.
+  const idle = createDeadline();
   let open = 2;
   const breakOff = () => {
     client.destroy();
@@ -29,19 +32,23 @@ export function splice(client: Socket, kubelet: Socket, { idleMs }: SpliceOption
   };
   const onClose = () => {
     breakOff();
+    idle.close();
     if (--open === 0) resolve(counts);
   };
+  idle.set(idleMs, breakOff);
   for (const socket of [client, kubelet]) {
     socket.on("error", breakOff);
     socket.once("close", onClose);
-    socket.setTimeout(idleMs);
-    socket.on("timeout", breakOff);
   }
-  // Traffic in one direction keeps both alive.
   const direction = (from: Socket, to: Socket, name: keyof typeof counts) => {
-    carry(from, to, from, (bytes) => {
-      counts[name] += bytes;
-      to.setTimeout(idleMs);
+    from.on("data", (chunk: Uint8Array) => {
+      counts[name] += chunk.byteLength;
+      idle.set(idleMs, breakOff);
+      if (to.writableEnded || to.destroyed) return;
+      to.write(chunk);
+      if (!isFull(to)) return;
+      pauseReading(from);
+      to.once("drain", () => resumeReading(from));
     });
     from.once("end", () => {
       to.end();
@@ -51,28 +58,6 @@ export function splice(client: Socket, kubelet: Socket, { idleMs }: SpliceOption
   direction(client, kubelet, "fromClient");
   direction(kubelet, client, "fromKubelet");
   return promise;
-}
-
-/**
- * Writes what `from` reads to `to`, no faster than `to` takes it. `transport` is the socket under `from`; undefined
- * for an http/2 stream, which has flow control of its own.
- */
-export function carry(
-  from: Readable,
-  to: Writable,
-  transport: Socket | undefined,
-  onBytes: (count: number) => void,
-): void {
-  from.on("data", (chunk: Uint8Array) => {
-    onBytes(chunk.byteLength);
-    if (to.writableEnded || to.destroyed || to.write(chunk)) return;
-    from.pause();
-    if (transport !== undefined) pauseReading(transport);
-    to.once("drain", () => {
-      if (transport !== undefined) resumeReading(transport);
-      from.resume();
-    });
-  });
 }
 
 /** Both directions have ended: each socket may close once what is written to it is gone. */
