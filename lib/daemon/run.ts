@@ -4,6 +4,7 @@
 import type { Logger } from "@logtape/logtape";
 import { ExitCode } from "../cli/exit_code.ts";
 import { createServiceNotifier, type ServiceNotifier } from "./sd_notify.ts";
+import { releaseStartupPages } from "./startup_pages.ts";
 
 /** What a started service offers to the one who runs it. */
 export interface Service {
@@ -87,6 +88,7 @@ async function serve(o: DaemonOptions, life: Life): Promise<number> {
   if (reload !== undefined) life.signals.on("SIGHUP", () => reloadService(o, () => reload.call(service)));
   life.notifier.ready(service.describe);
   o.log.info("Ready", { command: o.command });
+  releaseStartupPages();
   let failure: { readonly error: unknown } | undefined;
   const closed = service.closed.then(() => "closed" as const, (error) => {
     failure = { error };

@@ -3,6 +3,7 @@
 
 import { Buffer } from "node:buffer";
 import type { Writable } from "node:stream";
+import { freeBytes } from "../net/free_bytes.ts";
 
 /** Bytes not yet taken by the kernel above which a source should stop. */
 export const FULL_BYTES = 256 << 10;
@@ -11,6 +12,7 @@ export const FULL_BYTES = 256 << 10;
 const MERGE_BYTES = 64 << 10;
 
 export interface Outlet {
+  /** Takes the bytes: their memory is freed when they are written, if nothing else lies in it. */
   write(bytes: Uint8Array): void;
   /** True from the write that went over {@link FULL_BYTES} until all is written. */
   readonly full: boolean;
@@ -32,19 +34,20 @@ export function createOutlet({ socket, onFull, onDrained }: OutletOptions): Outl
   let queue: Uint8Array[] = [];
   /** Bytes in the queue plus bytes handed to the socket and not yet taken. */
   let pending = 0;
-  let writing = 0;
+  let writing: Uint8Array | undefined;
   let full = false;
   let written = 0;
 
   function send(bytes: Uint8Array): void {
-    writing = bytes.byteLength;
+    writing = bytes;
     socket.write(bytes, sent);
   }
 
   function sent(error: Error | null | undefined): void {
-    if (error) return;
-    pending -= writing;
-    writing = 0;
+    if (error || writing === undefined) return;
+    pending -= writing.byteLength;
+    freeBytes(writing);
+    writing = undefined;
     if (queue.length > 0) send(takeMerged());
     else if (full) {
       full = false;
@@ -63,14 +66,17 @@ export function createOutlet({ socket, onFull, onDrained }: OutletOptions): Outl
     }
     const taken = queue.slice(0, count);
     queue = queue.slice(count);
-    return taken.length === 1 ? taken[0]! : Buffer.concat(taken, bytes);
+    if (taken.length === 1) return taken[0]!;
+    const merged = Buffer.concat(taken, bytes);
+    taken.forEach(freeBytes);
+    return merged;
   }
 
   return {
     write(bytes) {
       pending += bytes.byteLength;
       written += bytes.byteLength;
-      if (writing > 0) queue.push(bytes);
+      if (writing !== undefined) queue.push(bytes);
       else send(bytes);
       if (!full && pending > FULL_BYTES) {
         full = true;

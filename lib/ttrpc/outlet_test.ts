@@ -53,9 +53,8 @@ Deno.test("write() does not copy a large piece", async () => {
 
 Deno.test("write() says once that it is full, and once that all is written", async () => {
   const { outlet, events, next } = slowOutlet();
-  const piece = new Uint8Array(FULL_BYTES / 2);
-  outlet.write(piece);
-  outlet.write(piece);
+  outlet.write(new Uint8Array(FULL_BYTES / 2));
+  outlet.write(new Uint8Array(FULL_BYTES / 2));
   assert.deepEqual([outlet.full, events.length], [false, 0]);
   outlet.write(new Uint8Array(1));
   outlet.write(new Uint8Array(1));
@@ -65,6 +64,19 @@ Deno.test("write() says once that it is full, and once that all is written", asy
   assert.deepEqual(events, ["full"]);
   await next();
   assert.deepEqual([outlet.full, ...events], [false, "full", "drained"]);
+});
+
+Deno.test("write() frees a large piece when it is written or copied, unless it is a part of something", async () => {
+  const { outlet, next } = slowOutlet();
+  const bytes = 10_000;
+  const [first, second, third] = [new Uint8Array(bytes), new Uint8Array(bytes), new Uint8Array(bytes)];
+  const part = new Uint8Array(2 * bytes).subarray(bytes);
+  for (const piece of [first, second, third, part]) outlet.write(piece);
+  assert.equal(first.byteLength, bytes);
+  await next();
+  assert.deepEqual([first, second, third, part].map(({ byteLength }) => byteLength), [0, 0, 0, bytes]);
+  await next();
+  assert.equal(part.byteLength, bytes);
 });
 
 Deno.test("end() writes what waits and calls back when all is taken", async () => {

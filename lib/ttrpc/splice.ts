@@ -4,6 +4,7 @@
 import type { Duplex } from "node:stream";
 import type { Logger } from "@logtape/logtape";
 import { pauseReading, resumeReading } from "../net/read_pause.ts";
+import { freeCiphertext } from "../net/tls_ciphertext.ts";
 import { createOutlet } from "./outlet.ts";
 import { createReplyDirection } from "./reply_direction.ts";
 import { createRequestDirection } from "./request_direction.ts";
@@ -65,7 +66,7 @@ type Obstacle = "server is full" | "too much is held" | "answers are not taken";
  * Takes over both connections; when one goes, so does the other, at once. Complete replies that have arrived by then
  * are still given to the client.
  *
- * The chunks that the sockets emit are written on without a copy and changed in place: nobody else may keep them.
+ * The chunks that the sockets emit are written on without a copy, changed in place and freed: nobody else may keep them.
  */
 export function spliceTtrpc(options: SpliceOptions): Splice {
   const { client, server, rewriters, log } = options;
@@ -160,6 +161,8 @@ export function spliceTtrpc(options: SpliceOptions): Splice {
   server.on("end", () => serverGone("server ended"));
   server.on("error", (error) => serverGone("server failed", error));
   server.on("close", () => serverGone("server closed"));
+  freeCiphertext(client);
+  freeCiphertext(server);
   resumeReading(client);
   resumeReading(server);
 
