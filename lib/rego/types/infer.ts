@@ -13,7 +13,6 @@ import {
 import { constantOf } from "../codegen.ts";
 import { sameKey } from "../unify_safety.ts";
 import { type Key, keyOf } from "../values.ts";
-import { sortPairs } from "../term_order.ts";
 import { rootOf } from "../term_walk.ts";
 import { lookUp, selectPath } from "./documents.ts";
 import type { Environment } from "./environment.ts";
@@ -49,15 +48,20 @@ export function typeOf(env: Environment, term: Term): Type | undefined {
   }
 }
 
-/** Of several keys that are not constant the last one counts. */
+/** Of several keys that are not constant OPA takes the last one, in an order of its own: any of them may be meant. */
 function typeOfObject(env: Environment, { pairs }: ObjectTerm): ObjectType {
   const members = new Map<Key, MemberType>();
-  let rest: ObjectType["rest"];
-  for (const [key, value] of sortPairs(pairs)) {
+  const computed: (readonly [key: Type | undefined, value: Type | undefined])[] = [];
+  for (const [key, value] of pairs) {
     const constant = constantOf(key);
     if (constant !== undefined) members.set(keyOf(constant), { key: constant, value: typeOf(env, value) });
-    else rest = { key: typeOf(env, key), value: typeOf(env, value) };
+    else computed.push([typeOf(env, key), typeOf(env, value)]);
   }
+  const anyOf = (types: readonly (Type | undefined)[]) =>
+    types.includes(undefined) ? undefined : env.lattice.either(types);
+  const rest = computed.length === 0
+    ? undefined
+    : { key: anyOf(computed.map(([key]) => key)), value: anyOf(computed.map(([, value]) => value)) };
   return { kind: "object", members, rest };
 }
 
