@@ -70,7 +70,7 @@ function cleaned(text: string): string {
 function typeOf(value: Value): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
-  if (value instanceof RegoObject) return "an object";
-  if (value instanceof RegoSet) return "a set";
-  return typeof value === "string" || typeof value === "boolean" ? `a ${typeof value}` : "a number";
+  return `a ${
+    typeof value === "object" ? value.constructor.name.replace(/^Rego|^Big/, "").toLowerCase() : typeof value
+  }`;
 }

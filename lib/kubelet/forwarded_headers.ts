@@ -53,7 +53,7 @@ export function responseHeaders(raw: RawHeaders): string[] {
 export function headerValue(raw: RawHeaders, wanted: string): string | undefined {
   let value: string | undefined;
   for (let i = 0; i + 1 < raw.length; i += 2) {
-    if (raw[i]!.toLowerCase() === wanted) value = value === undefined ? raw[i + 1]! : `${value}, ${raw[i + 1]!}`;
+    if (isName(raw[i]!, wanted)) value = value === undefined ? raw[i + 1]! : `${value}, ${raw[i + 1]!}`;
   }
   return value;
 }
@@ -61,8 +61,13 @@ export function headerValue(raw: RawHeaders, wanted: string): string | undefined
 /** How often a header is there. */
 export function countHeader(raw: RawHeaders, wanted: string): number {
   let count = 0;
-  for (let i = 0; i < raw.length; i += 2) if (raw[i]!.toLowerCase() === wanted) count++;
+  for (let i = 0; i < raw.length; i += 2) if (isName(raw[i]!, wanted)) count++;
   return count;
+}
+
+/** Names are looked for often: most differ in their length. */
+function isName(name: string, wanted: string): boolean {
+  return name.length === wanted.length && name.toLowerCase() === wanted;
 }
 
 function filtered(raw: RawHeaders, keeps: (name: string) => boolean): string[] {

@@ -94,10 +94,11 @@ export function createKubeletConnection({ socket, onFree, onClose }: KubeletConn
     const result = parser.read(bytes);
     if (isUnasked) return fail(broken("it answered what nobody asked"));
     if (typeof result === "string") return fail(broken(`its answer is no HTTP (${result})`));
-    afterRead(bytes.subarray(result));
+    afterRead(bytes, result);
   }
 
-  function afterRead(rest: Uint8Array): void {
+  /** What stands behind `read` belongs to another protocol. */
+  function afterRead(bytes: Uint8Array, read: number): void {
     const done = underWay;
     if (done === undefined) return;
     if (!done.isAnswered) return done.sink.onFlush();
@@ -106,7 +107,7 @@ export function createKubeletConnection({ socket, onFree, onClose }: KubeletConn
     if (isUpgrade) {
       release();
       socket.pause();
-      return done.sink.onUpgrade(rawHeaders, socket, rest);
+      return done.sink.onUpgrade(rawHeaders, socket, bytes.subarray(read));
     }
     // A kubelet that has answered does not read on: neither does anyone write to it.
     if (keepsAlive && done.isSent && !socket.destroyed) onFree(connection);
@@ -124,7 +125,7 @@ export function createKubeletConnection({ socket, onFree, onClose }: KubeletConn
   /** The end of an answer that has no length; anything else is broken off. */
   function onEnd(): void {
     parser.finish();
-    if (underWay?.isAnswered) afterRead(new Uint8Array());
+    if (underWay?.isAnswered) afterRead(new Uint8Array(), 0);
     else fail(broken("it broke its answer off"));
   }
 
