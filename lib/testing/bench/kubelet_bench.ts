@@ -21,6 +21,12 @@ import { cpuSeconds, memoryMiB } from "./process_cost.ts";
 const SECONDS = 3;
 const QUICK_SECONDS = 0.3;
 
+/** How long each proxy gets requests before it is measured, in seconds: it is no program that has just begun. */
+const WARM_SECONDS = 6;
+
+/** What a policy's decision may take of the CPU, in per cent. */
+const DECISION_LIMIT = 5;
+
 /** Length of the download, in bytes: 1 GiB, the size of a large checkpoint. */
 const DOWNLOAD_BYTES = 1 << 30;
 const QUICK_DOWNLOAD_BYTES = 1 << 24;
@@ -70,9 +76,14 @@ export default {
         await load.make(join(logsDir, "large"), bytes);
         const common = { kubelet: kubelet.address, server, client, workers: 1, env: o.env };
         const subjects: Subject[] = [
-          { start: startOurProxy, o: { ...common, dir: join(dir, "ours"), policy }, streams: open },
-          { start: startNginx, o: { ...common, dir: join(dir, "nginx"), policy }, streams: policy },
-          { start: startPerRequestProxy, o: { ...common, dir: join(dir, "go"), policy }, streams: open },
+          { start: startOurProxy, o: { ...common, dir: join(dir, "ours"), policy }, streams: open, goals: undefined },
+          { start: startNginx, o: { ...common, dir: join(dir, "nginx"), policy }, streams: policy, goals: NGINX_GOALS },
+          {
+            start: startPerRequestProxy,
+            o: { ...common, dir: join(dir, "go"), policy },
+            streams: open,
+            goals: GO_GOALS,
+          },
         ];
         for (let round = 0; round < o.rounds; round++) {
           for (const subject of subjects) await measure(o, round, subject, { load, client, bytes });
@@ -82,7 +93,7 @@ export default {
         await kubelet.stop();
       }
     });
-    o.remark("Every reply was compared byte by byte. One worker on both sides; nginx judges nothing.");
+    o.remark("Every reply was compared byte by byte. One worker on both sides; nginx judges nothing and logs nothing.");
   },
 } satisfies Bench;
 
@@ -91,6 +102,32 @@ interface Subject {
   readonly o: ProxyOptions;
   /** The policy for the measurement of exec streams. */
   readonly streams: string;
+  /** What ours is to reach beside it; undefined for ours. */
+  readonly goals: Goals | undefined;
+}
+
+/** A row is beside one of the others, for each has goals of its own. */
+interface Goals {
+  readonly suffix: string;
+  readonly requests: number;
+  readonly download?: number;
+}
+const NGINX_GOALS: Goals = { suffix: "", requests: 0.5, download: 0.8 };
+const GO_GOALS: Goals = { suffix: " (policy per request)", requests: 10 };
+
+/** Adds ours to the rows of both, another's to its own. */
+function addBeside(
+  o: BenchRun,
+  { goals }: Subject,
+  name: string,
+  value: number,
+  kind: { readonly line: string; readonly unit: string; readonly goal: "requests" | "download" },
+): void {
+  for (const each of goals === undefined ? [NGINX_GOALS, GO_GOALS] : [goals]) {
+    const goal = each[kind.goal];
+    const { line, unit } = kind;
+    o.add({ line: `${line}${each.suffix}`, unit, better: "more", ...(goal !== undefined && { goal }) }, name, value);
+  }
 }
 
 interface Measuring {
@@ -100,33 +137,37 @@ interface Measuring {
 }
 
 async function measure(o: BenchRun, round: number, subject: Subject, m: Measuring): Promise<void> {
+  const { load } = m;
   await withProxy(subject, subject.o.policy, m, async (proxy, target) => {
     const say = (what: string) => o.note(`round ${round + 1} of ${o.rounds}: ${proxy.name}: ${what}`);
-    await measureGets(o, proxy, target, m.load, say);
+    say("warming up");
+    await load.get(target, { ...PODS, connections: 16, seconds: o.quick ? QUICK_SECONDS : WARM_SECONDS });
+    await measureGets(o, subject, proxy, target, load, say);
     say("download");
     const before = cpuSeconds(proxy.pids);
-    const { seconds } = await m.load.download(target, { path: "/logs/large", bytes: m.bytes });
+    const { seconds } = await load.download(target, { path: "/logs/large", bytes: m.bytes });
     const line = `download of ${m.bytes >> 20} MiB`;
-    o.add({ line, unit: "MB/s", better: "more", goal: 0.8 }, proxy.name, m.bytes / seconds / 1e6);
+    addBeside(o, subject, proxy.name, m.bytes / seconds / 1e6, { line, unit: "MB/s", goal: "download" });
     const cpu = (cpuSeconds(proxy.pids) - before) * 1e9 / m.bytes;
     o.add({ line, unit: "CPU s per GB", better: "less" }, proxy.name, cpu);
   });
   await withProxy(subject, subject.streams, m, async (proxy, target) => {
     o.note(`round ${round + 1} of ${o.rounds}: ${proxy.name}: exec`);
-    const echo = await m.load.echo(target, { path: EXEC, seconds: secondsOf(o) });
+    const echo = await load.echo(target, { path: EXEC, seconds: secondsOf(o) });
     o.add({ line: "exec echo", unit: "round trips/s", better: "more" }, proxy.name, echo.count / echo.seconds);
     o.add({ line: "exec echo", unit: "p99 µs", better: "less" }, proxy.name, echo.p99Us);
     const streams = o.quick ? QUICK_HELD_STREAMS : HELD_STREAMS;
     const before = memoryMiB(proxy.pids);
-    await m.load.hold(target, { path: EXEC, streams });
+    await load.hold(target, { path: EXEC, streams });
     const each = (memoryMiB(proxy.pids) - before) * 1024 / streams;
     o.add({ line: "idle exec stream", unit: "KiB each", better: "less" }, proxy.name, each);
-    await m.load.drop();
+    await load.drop();
   });
 }
 
 async function measureGets(
   o: BenchRun,
+  subject: Subject,
   proxy: RunningProxy,
   target: Target,
   load: KubeletLoad,
@@ -136,11 +177,15 @@ async function measureGets(
     say(`requests on ${connections} connections`);
     const line = `GET on ${connections} connections`;
     const cpu = cpuSeconds(proxy.pids);
+    const decided = await proxy.decisionSeconds?.() ?? 0;
     const { count, seconds, p99Us } = await load.get(target, { ...PODS, connections, seconds: secondsOf(o) });
-    o.add({ line, unit: "requests/s", better: "more", goal: 0.5 }, proxy.name, count / seconds);
+    const spent = cpuSeconds(proxy.pids) - cpu;
+    addBeside(o, subject, proxy.name, count / seconds, { line, unit: "requests/s", goal: "requests" });
     o.add({ line, unit: "p99 µs", better: "less" }, proxy.name, p99Us);
-    const each = (cpuSeconds(proxy.pids) - cpu) * 100_000 / count;
-    o.add({ line, unit: "CPU s per 100,000", better: "less" }, proxy.name, each);
+    o.add({ line, unit: "CPU s per 100,000", better: "less" }, proxy.name, spent * 100_000 / count);
+    if (proxy.decisionSeconds === undefined) continue;
+    const share = (await proxy.decisionSeconds() - decided) * 100 / spent;
+    o.add({ line, unit: "% of it to decide", better: "less", limit: DECISION_LIMIT }, proxy.name, share);
   }
 }
 

@@ -16,6 +16,8 @@ export interface RunningProxy {
   readonly address: string;
   /** Processes that carry requests. */
   readonly pids: readonly number[];
+  /** How long decisions took so far, by its own count. */
+  readonly decisionSeconds?: () => Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -40,13 +42,18 @@ export async function startOurProxy(o: ProxyOptions): Promise<RunningProxy> {
     ...["kubelet-proxy", "-listen", "127.0.0.1:0", "-kubelet-url", `https://${o.kubelet}`],
     ...["-kubelet-host", SERVER_NAME, "-ca", o.server.ca, "-cert", o.server.cert, "-key", o.server.key],
     ...["-client-cert", o.client.cert, "-client-key", o.client.key, "-rego", "-rego-path", o.policy],
-    ...["-allow-user", "podvm_client", "-audit-log", join(o.dir, "audit.log")],
+    ...["-allow-user", "podvm_client", "-audit-log", join(o.dir, "audit.log"), "-metrics-listen", "127.0.0.1:0"],
   ], { env: o.env });
   const { host, port } = JSON.parse(await process.waitForLine(/"message":"Serving"/));
+  const metrics = JSON.parse(await process.waitForLine(/"message":"Metrics served"/));
   return {
     name: "peerctl",
     address: `${host}:${port}`,
     pids: [process.pid],
+    async decisionSeconds() {
+      const text = await (await fetch(`http://${metrics.host}:${metrics.port}/metrics`)).text();
+      return Number(/^peerctl_kubelet_proxy_decision_seconds_sum (\S+)$/m.exec(text)![1]);
+    },
     async stop() {
       await process.stop();
     },
