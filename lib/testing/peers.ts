@@ -11,6 +11,7 @@ export type PeerTool =
   | "go"
   | "cargo"
   | "openssl"
+  | "curl"
   | "ssh"
   | "zsh"
   | "fish"
@@ -24,6 +25,7 @@ const INSTALL_HINTS: Record<PeerTool, string> = {
   go: "install Go 1.26 or newer so that `go` is on PATH",
   cargo: "install Rust 1.80 or newer so that `cargo` is on PATH",
   openssl: "install the Debian package openssl",
+  curl: "install the Debian package curl",
   ssh: "install the Debian packages openssh-client and openssh-server",
   zsh: "install the Debian package zsh",
   fish: "install the Debian package fish",
