@@ -72,35 +72,65 @@ export function isMet(row: Row, reference: string | undefined): boolean | undefi
 /** One line for each row and each subject that ours is compared with. */
 export function textReport({ name, rows, remarks }: BenchReport): string {
   const head = [name, "unit", OURS, "range", "beside", "", "range", "ratio", "goal", ""];
-  const lines = rows.flatMap((row) => {
-    const others = [...row.values.keys()].filter((subject) => subject !== OURS);
-    return (others.length === 0 ? [undefined] : others).map((other) => lineOf(row, other));
-  });
+  const lines = rows.flatMap(comparisonsOf).map(({ line, unit, ours, other, theirs, ratio, goal, met }) => [
+    line,
+    unit,
+    medianText(ours),
+    rangeText(ours),
+    other,
+    medianText(theirs),
+    rangeText(theirs),
+    ratio,
+    goal,
+    met,
+  ]);
   return alignColumns([head, ...lines]) + remarks.map((remark) => `${remark}\n`).join("");
 }
 
-function lineOf(row: Row, other: string | undefined): string[] {
-  const ours = row.values.get(OURS), theirs = other === undefined ? undefined : row.values.get(other);
-  const ratio = other === undefined ? undefined : ratioTo(row, other);
-  const met = isMet(row, other);
-  const sign = row.better === "more" ? ">=" : "<=";
-  const goal = row.limit ?? row.goal;
-  return [
-    row.line,
-    row.unit,
-    ...cellsOf(ours),
-    other ?? "",
-    ...cellsOf(theirs),
-    ratio === undefined ? "" : ratio.toFixed(2),
-    goal === undefined ? "" : `${row.limit === undefined ? sign : "<="} ${goal}`,
-    met === undefined ? "" : met ? "met" : "not met",
-  ];
+/** A row beside one other subject, or alone; texts, empty for what there is not. */
+interface Comparison {
+  readonly line: string;
+  readonly unit: string;
+  readonly ours: Spread | undefined;
+  readonly other: string;
+  readonly theirs: Spread | undefined;
+  readonly ratio: string;
+  readonly goal: string;
+  readonly met: string;
 }
 
-function cellsOf(values: readonly number[] | undefined): string[] {
-  if (values === undefined) return ["", ""];
-  const { median, min, max } = spreadOf(values);
-  return [figure(median), values.length === 1 ? "" : `${figure(min)} to ${figure(max)}`];
+/** One for each subject that ours is compared with. */
+export function comparisonsOf(row: Row): Comparison[] {
+  const spread = (subject: string | undefined) => {
+    const values = subject === undefined ? undefined : row.values.get(subject);
+    return values === undefined ? undefined : spreadOf(values);
+  };
+  const others = [...row.values.keys()].filter((subject) => subject !== OURS);
+  return (others.length === 0 ? [undefined] : others).map((other) => {
+    const ratio = other === undefined ? undefined : ratioTo(row, other);
+    const met = isMet(row, other);
+    const sign = row.better === "more" && row.limit === undefined ? ">=" : "<=";
+    const goal = row.limit ?? row.goal;
+    return {
+      line: row.line,
+      unit: row.unit,
+      ours: spread(OURS),
+      other: other ?? "",
+      theirs: spread(other),
+      ratio: ratio === undefined ? "" : ratio.toFixed(2),
+      goal: goal === undefined ? "" : `${sign} ${goal}`,
+      met: met === undefined ? "" : met ? "met" : "not met",
+    };
+  });
+}
+
+export function medianText(spread: Spread | undefined): string {
+  return spread === undefined ? "" : figure(spread.median);
+}
+
+function rangeText(spread: Spread | undefined): string {
+  if (spread === undefined || spread.values.length === 1) return "";
+  return `${figure(spread.min)} to ${figure(spread.max)}`;
 }
 
 /** Three digits that count, and no more of them than are known. */

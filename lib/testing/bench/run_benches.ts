@@ -8,8 +8,9 @@ import { errorText } from "../../cli/output.ts";
 import { PeerctlError } from "../../errors.ts";
 import { peerPath, type PeerTool } from "../peers.ts";
 import type { Bench } from "./bench.ts";
-import { describeMachine, machineText } from "./machine.ts";
+import { describeMachine, machineText, ranOnText } from "./machine.ts";
 import { type BenchReport, collectRows, jsonReport, textReport } from "./report.ts";
+import { withReports } from "./report_page.ts";
 
 const ROUNDS = 4;
 
@@ -18,6 +19,7 @@ const BENCH_FILE = /^(.+)_bench\.ts$/;
 
 const USAGE =
   `usage: deno task bench [NAME…] [--output text|json] [--rounds N] [--seconds N] [--quick] [--v8-flags FLAGS]
+                       [--into PAGE]
 
 Without a name every bench runs but those that take long. Each subject is measured in turn, round by round.
 
@@ -26,6 +28,9 @@ Without a name every bench runs but those that take long. Each subject is measur
   --seconds   how long a measurement lasts; the default depends on the bench
   --quick     as short as possible: only to see that it works
   --v8-flags  flags of V8 for the processes of peerctl
+  --into      also write the tables into this Markdown page, where it has places for them
+
+PEERCTL_UNDER_TEST=dist/peerctl measures the built program instead of main.ts; --v8-flags are for main.ts alone.
 `;
 
 interface Asked {
@@ -35,6 +40,8 @@ interface Asked {
   readonly seconds: number | undefined;
   readonly quick: boolean;
   readonly v8Flags: string;
+  /** A page to write the tables into; "" is none. */
+  readonly into: string;
 }
 
 /** Returns the exit code: 0 done, 1 a bench failed or a goal's measurement is void, 2 wrong usage. */
@@ -65,6 +72,12 @@ export async function main(args: readonly string[]): Promise<number> {
   const machine = await describeMachine(tools);
   if (asked.json) console.log(JSON.stringify({ machine, benches: reports.map(jsonReport) }, null, 2));
   else if (reports.length > 0) console.log([machineText(machine), ...reports.map(textReport)].join("\n").trimEnd());
+  if (asked.into !== "" && reports.length > 0) {
+    await Deno.writeTextFile(
+      asked.into,
+      await withReports(await Deno.readTextFile(asked.into), reports, ranOnText(machine)),
+    );
+  }
   return failed === 0 ? 0 : 1;
 }
 
@@ -102,6 +115,7 @@ function readArgs(args: readonly string[], known: ReadonlyMap<string, Bench>): A
       seconds: { type: "string" },
       quick: { type: "boolean", default: false },
       "v8-flags": { type: "string", default: "" },
+      into: { type: "string", default: "" },
     },
   });
   const unknown = positionals.filter((name) => !known.has(name));
@@ -119,6 +133,7 @@ function readArgs(args: readonly string[], known: ReadonlyMap<string, Bench>): A
     seconds: positive(values.seconds, "--seconds"),
     quick: values.quick,
     v8Flags: values["v8-flags"],
+    into: values.into,
   };
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Mixed calls for a long time: whether the memory of relay and apf stays what it was. */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { withSubjects } from "./agent_subjects.ts";
 import { type Bench, OURS } from "./bench.ts";
 import type { CallKind } from "./load.ts";
@@ -10,6 +11,10 @@ import { spreadOf } from "./report.ts";
 /** How long in all, in seconds. */
 const SECONDS = 600;
 const QUICK_SECONDS = 5;
+
+/** How long each kind of call is made at a time, and the rest after it, in seconds: others use the machine, too. */
+const BURST_SECONDS = 1;
+const REST_SECONDS = 3;
 
 /** How often is looked at memory. */
 const LOOKS = 20;
@@ -41,9 +46,17 @@ export default {
       const processes = [["relay", hops.worker], ["apf", hops.guest]] as const;
       const idle = processes.map(([, pid]) => memoryMiB([pid]));
       const looks: number[][] = [[], []];
+      const burst = Math.min(BURST_SECONDS, seconds / LOOKS / MIX.length);
       let calls = 0;
+      const began = performance.now();
       for (let look = 0; look < LOOKS; look++) {
-        for (const kind of MIX) calls += (await load.run(kind, { seconds: seconds / LOOKS / MIX.length })).calls;
+        const end = began + (look + 1) * seconds / LOOKS * 1000;
+        do {
+          for (const kind of MIX) {
+            calls += (await load.run(kind, { seconds: burst })).calls;
+            await delay(Math.max(0, Math.min(REST_SECONDS * 1000, end - performance.now())));
+          }
+        } while (performance.now() < end);
         processes.forEach(([, pid], i) => looks[i]!.push(memoryMiB([pid])));
         o.note(
           `${look + 1} of ${LOOKS}: ${processes.map(([name], i) => `${name} ${looks[i]!.at(-1)!.toFixed(0)} MiB`)}`,
