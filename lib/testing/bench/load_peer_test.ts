@@ -17,11 +17,17 @@ const CALLS = 100;
 
 type Direction = "requests" | "replies";
 
-/** Joins a client with the agent through a hop that changes the last byte of one chunk or of some, or nothing. */
+/** Which chunks are changed: `count` from the one with number `first`, counted from 1. */
+interface Change {
+  readonly of: Direction;
+  readonly first?: number;
+  readonly count?: number;
+}
+
+/** Joins clients with the agent through a hop that changes the last byte of some chunks of each connection. */
 async function withHop(
-  changed: Direction | undefined,
-  body: (load: Load) => Promise<void>,
-  count = 1,
+  change: Change | undefined,
+  body: (load: Load, path: string) => Promise<void>,
 ): Promise<void> {
   await withTempDir(async (dir) => {
     await using stack = new AsyncDisposableStack();
@@ -33,8 +39,8 @@ async function withHop(
       async onConnection(client) {
         client.pause();
         const agent = await dialUnix(agentSocket);
-        const countOf = (direction: Direction) => changed === direction ? count : 0;
-        closed.push(pipe(client, agent, countOf("requests")), pipe(agent, client, countOf("replies")));
+        const changeOf = (direction: Direction) => change?.of === direction ? change : undefined;
+        closed.push(pipe(client, agent, changeOf("requests")), pipe(agent, client, changeOf("replies")));
       },
     });
     stack.defer(async () => {
@@ -43,16 +49,17 @@ async function withHop(
     });
     const load = stack.adopt(await startLoad(), (running) => running.stop());
     await load.dial(path);
-    await body(load);
+    await body(load, path);
   });
 }
 
 /** Resolves when `from` has closed. */
-function pipe(from: net.Socket, to: net.Socket, changes: number): Promise<void> {
+function pipe(from: net.Socket, to: net.Socket, change: Change | undefined): Promise<void> {
+  const { first = CHANGED_CHUNK, count = 1 } = change ?? { count: 0 };
   let chunks = 0;
   from.on("data", (chunk: Uint8Array) => {
     chunks++;
-    if (chunks >= CHANGED_CHUNK && chunks < CHANGED_CHUNK + changes) chunk[chunk.byteLength - 1]! ^= 1;
+    if (chunks >= first && chunks < first + count) chunk[chunk.byteLength - 1]! ^= 1;
     to.write(chunk);
   });
   from.on("error", () => {});
@@ -91,7 +98,7 @@ for (const [kind, direction, message] of cases) {
   Deno.test({
     name: `load.run() fails when one byte of the ${direction} of ${kind.call} is changed on the way`,
     ...requirePeer("go"),
-    fn: () => withHop(direction, (load) => assert.rejects(load.run(kind, { calls: CALLS }), message)),
+    fn: () => withHop({ of: direction }, (load) => assert.rejects(load.run(kind, { calls: CALLS }), message)),
   });
 }
 
@@ -99,10 +106,24 @@ Deno.test({
   name: "load.release() fails when the reply to a parked call is changed on the way",
   ...requirePeer("go"),
   fn: () =>
-    withHop("replies", async (load) => {
+    // Its reply and that of the call that ends the waiting may come in one chunk or in two.
+    withHop({ of: "replies", count: 2 }, async (load) => {
       await load.run(kinds[0]!, { calls: CHANGED_CHUNK - 1 });
       await load.park(1);
       await assert.rejects(load.release(), /1 parked calls got wrong replies/);
-      // Its reply and that of the call that ends the waiting come in any order.
-    }, 2),
+    }),
 });
+
+for (const first of [1, 2]) {
+  Deno.test({
+    name: `load.${first === 1 ? "open" : "checkAll"}() fails when the reply to a check is changed on the way`,
+    ...requirePeer("go"),
+    fn: () =>
+      withHop({ of: "replies", first }, async (load, path) => {
+        const opened = load.open([path]);
+        if (first === 1) return await assert.rejects(opened, /the agent says/);
+        await opened;
+        await assert.rejects(load.checkAll(0.1), /the agent says/);
+      }),
+  });
+}
