@@ -59,7 +59,12 @@ export function forward({ exchange, body, upstream, responseTimeoutMs, closes }:
     onAnswer(code, headers) {
       isAnswered = true;
       status = code;
-      exchange.begin(status, responseHeaders(headers), closes);
+      try {
+        exchange.begin(status, responseHeaders(headers), closes);
+      } catch (error) {
+        // Headers that h2 does not know how to say.
+        fail("broken", error);
+      }
     },
     onData(chunk) {
       bytesOut += chunk.byteLength;

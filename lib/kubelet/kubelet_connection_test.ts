@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect as connectH2 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import * as tls from "node:tls";
 import { makeTestAuthority } from "../testing/certificates.ts";
@@ -82,6 +83,31 @@ Deno.test("an answer ends with its connection when it has no length, and is brok
   await withRawKubelet(answer, async (bed) => {
     assert.equal((await bed.get("/whole")).body, "to the end");
     await assert.rejects(bed.get("/half"));
+  });
+});
+
+Deno.test("an answer that h2 has no words for breaks one stream, and nothing else", async () => {
+  const answers: Record<string, string> = {
+    "/twice": OK.replace("\r\n", "\r\nETag: a\r\nETag: b\r\n"),
+  };
+  await withRawKubelet((path) => ({ bytes: answers[path] ?? OK }), async (bed) => {
+    const session = connectH2(
+      `https://127.0.0.1:${bed.proxy.address.port}`,
+      await bed.clientOptions({ alpn: "h2" }) as object,
+    );
+    const ask = async (path: string) => {
+      const request = session.request({ ":path": path });
+      let text = "";
+      request.setEncoding("utf8");
+      request.on("data", (chunk: string) => text += chunk);
+      await once(request, "close").catch(() => text = "broken");
+      return text;
+    };
+    assert.equal(await ask("/twice"), "broken");
+    assert.equal(await ask("/pods"), "ok");
+    const closed = once(session, "close");
+    session.close();
+    await closed;
   });
 });
 
