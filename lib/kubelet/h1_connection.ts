@@ -57,8 +57,10 @@ export function serveH1(o: H1Options): void {
   /** Read, and not begun to be answered: more than one only from clients that do not wait for answers. */
   const queue: Incoming[] = [];
   let current: Incoming | undefined;
-  let exchange: Exchange & { onLost: (() => void) | undefined } | undefined;
+  let exchange: Exchange | undefined;
   let reading: Incoming | undefined;
+  /** The answer to `current` has begun. */
+  let hasBegun = false;
   let isInHead = false, isOver = false, isAdvancing = false, isBodyPaused = false, isPaused = false;
   let state: "fresh" | "head" | "busy" | "idle" | undefined;
 
@@ -95,8 +97,8 @@ export function serveH1(o: H1Options): void {
 
   function onUnreadable(code: string): void {
     if (reading === undefined || reading.isComplete) queue.push(incoming(NO_HEAD, code));
-    else if (reading !== current) reading.failure = code;
-    // Its body was wrong after it had gone on: whoever answers it must stop.
+    else if (queue.includes(reading)) reading.failure = code;
+    // It was begun, or answered already: whatever is under way stops.
     else refuse(code);
   }
 
@@ -130,13 +132,8 @@ export function serveH1(o: H1Options): void {
   }
 
   function watchTime(): void {
-    const now = current !== undefined || queue.length > 0
-      ? "busy"
-      : isInHead
-      ? "head"
-      : state === undefined
-      ? "fresh"
-      : "idle";
+    const isBusy = current !== undefined || queue.length > 0;
+    const now = isBusy ? "busy" : isInHead ? "head" : state === undefined ? "fresh" : "idle";
     if (now === state || (now === "idle" && state === "fresh")) return;
     state = now;
     if (now === "busy") deadline.clear();
@@ -158,8 +155,6 @@ export function serveH1(o: H1Options): void {
     o.onRequest(exchange);
   }
 
-  let hasBegun = false;
-
   function exchangeOf(request: Incoming): Exchange {
     const { head } = request;
     let isChunked = false, isBodyless = false, isLast = false;
@@ -169,7 +164,8 @@ export function serveH1(o: H1Options): void {
       rawHeaders: head.rawHeaders,
       httpVersion: head.httpVersion,
       isHttp2: false,
-      expectsContinue: headerValue(head.rawHeaders, "expect")?.toLowerCase() === "100-continue",
+      expectsContinue: head.httpVersion === "1.1" &&
+        headerValue(head.rawHeaders, "expect")?.toLowerCase() === "100-continue",
       onDrain: undefined,
       onLost: undefined,
       sendContinue: () => void socket.write("HTTP/1.1 100 Continue\r\n\r\n"),

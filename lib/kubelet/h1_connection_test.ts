@@ -100,6 +100,15 @@ Deno.test("serveH1() goes on after an answer that came before the body's end, an
     socket.write(`${hidden}GET /b HTTP/1.1\r\n${CLOSE}`);
     await once(socket, "close");
     assert.deepEqual(bed.kubelet.seen, ["POST /a", "GET /b"]);
+    // A rest that is none ends the connection.
+    const other = await bed.connect();
+    other.write("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
+    let answer = "";
+    other.on("data", (chunk: Uint8Array) => answer += new TextDecoder().decode(chunk));
+    while (!answer.includes("early")) await once(other, "data");
+    const closed = once(other, "close");
+    other.write("no chunk\r\n");
+    await closed;
   });
 });
 
