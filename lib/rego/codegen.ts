@@ -216,6 +216,8 @@ export interface Reference {
   /** True when `eval` is enough. */
   readonly single: boolean;
   readonly eval: Eval;
+  /** It looks into base documents only. */
+  readonly isDocument?: true;
   each(then: Cont): Step;
 }
 

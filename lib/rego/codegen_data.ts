@@ -47,6 +47,7 @@ function baseReference(g: Generator, path: readonly Term[], elements: readonly E
   const base: Eval = (frame) => frame.scope.data === data ? known : changed(frame);
   return {
     ...pathReference(base, rest, baseMember),
+    isDocument: true,
     each: (then) => (frame) => walkPath(frame, base(frame), rest, 0, then, baseMember),
   };
 }

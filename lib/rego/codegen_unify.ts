@@ -14,7 +14,7 @@ import {
   mayEqual,
   type Reference,
 } from "./codegen.ts";
-import type { Eval, Step } from "./runtime.ts";
+import type { Eval, Match, Step } from "./runtime.ts";
 import { termVars } from "./term_walk.ts";
 import { equalValues, keyOf, type Value } from "./values.ts";
 
@@ -92,6 +92,11 @@ function generatePair(g: Generator, source: Term, target: Term, bound: Bound, ne
   if (source.kind === "ref") {
     const before = new Set(bound);
     const reference = generateReference(g, source, bound);
+    if (reference.single && reference.isDocument && target.kind === "comprehension") {
+      // As OPA: what is compared with a base document is evaluated, whatever its type.
+      const other = generateEval(g, target, bound);
+      return generateTest(reference.eval, (frame, value) => isEqual(other(frame), value), next);
+    }
     if (!reference.single) {
       if (target.kind === "comprehension") {
         const isFixed = termVars(target, new Set()).isDisjointFrom(bound.difference(before));
@@ -127,11 +132,11 @@ function eachEqual(
 ): Step {
   const slot = g.spare();
   const each = reference.each((frame, value) => {
-    if (!mayEqual(target, value)) return false;
+    if (!reference.isDocument && !mayEqual(target, value)) return false;
     const known = isFixed ? frame.slots[slot] as Value | undefined : undefined;
     const against = known === undefined ? other(frame) : known;
     frame.slots[slot] = against;
-    return against !== undefined && equalValues(against, value) ? next(frame) : false;
+    return isEqual(against, value) ? next(frame) : false;
   });
   return (frame) => {
     frame.slots[slot] = undefined;
@@ -160,9 +165,16 @@ function generateKnown(g: Generator, evaluate: Eval, target: Term, bound: Bound,
       return next(frame);
     };
   }
-  const match = generateMatch(g, target, bound);
+  return generateTest(evaluate, generateMatch(g, target, bound), next);
+}
+
+function generateTest(evaluate: Eval, match: Match, next: Step): Step {
   return (frame) => {
     const value = evaluate(frame);
     return value !== undefined && match(frame, value) ? next(frame) : false;
   };
+}
+
+function isEqual(a: Value | undefined, b: Value): boolean {
+  return a !== undefined && equalValues(a, b);
 }
