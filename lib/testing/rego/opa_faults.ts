@@ -115,6 +115,12 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       "data.fuzz.x.a -> data.fuzz.x.a",
   },
   {
+    why: "OPA does not know the names of rules and imports in an interpolated string that is an index.",
+    rules: 'r := "a"\nx := input[$"{r}"]',
+    opa: "load error rego_unsafe_var_error",
+    ours: 'x = {"r":"a","x":1e0}',
+  },
+  {
     why: "OPA reads `1_0` as a number, and hands it on as JSON that no one can read.",
     rules: 'x := to_number("1_0")',
     opa: 'x = {"x":number 1_0}',
@@ -181,6 +187,8 @@ const EQUAL_KEYS = "keys of an object become equal";
 export function isOpaFault(pair: FuzzPair, opa: Reply, ours: Reply): boolean {
   if (pair.clauses.some(({ body }) => body.length === 1 && TRUE_IN_DISGUISE.test(body[0]!))) return true;
   if (ours.kind === "error" && ours.message.includes(EQUAL_KEYS)) return true;
+  const isUnsafe = opa.kind === "error" && opa.codes.every((code) => code === "rego_unsafe_var_error");
+  if (isUnsafe && /\[\$["`]/.test(renderPair(pair).policy)) return true;
   // What it says of itself.
   if (opa.kind === "error" && opa.codes.includes("eval_internal_error")) return true;
   const { policy } = renderPair(pair);
