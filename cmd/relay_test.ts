@@ -172,7 +172,14 @@ function assertSharesNothing(pid: number, task: SpawnerTask): void {
   const names = Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0").map((entry) => entry.split("=")[0]);
   const kept = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "NO_COLOR", "LANG", "TZ", ""];
   // What the launcher of a built peerctl sets anew.
-  const launched = ["PWD", "PEERCTL_ARGV0", "PEERCTL_SELF", "DENO_NO_UPDATE_CHECK", "DENO_NO_PACKAGE_JSON"];
+  const launched = [
+    "PWD",
+    "PEERCTL_ARGV0",
+    "PEERCTL_SELF",
+    "DENO_NO_UPDATE_CHECK",
+    "DENO_NO_PACKAGE_JSON",
+    "MALLOC_ARENA_MAX",
+  ];
   const allowed = PEERCTL_FILE.endsWith(".ts") ? kept : [...kept, ...launched];
   assert.deepEqual(names.filter((name) => !allowed.includes(name ?? "")), []);
   assert.equal(Deno.readLinkSync(`/proc/${pid}/cwd`), "/");

@@ -15,3 +15,6 @@ set +f
 IFS=$old_ifs
 unset @NODE_VARIABLES@
 export DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
+
+# glibc would keep a heap for each of the runtime's threads, of which one does the work (lib/ttrpc/PERFORMANCE.md).
+export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}"

@@ -190,14 +190,17 @@ async function measureIdlePaths(
   dir: string,
 ): Promise<void> {
   const seconds = o.seconds ?? (o.quick ? QUICK_IDLE_SECONDS : IDLE_SECONDS);
-  const empty = memoryMiB([pid]);
   const paths = Array.from({ length: count }, (_, i) => join(dir, `${subject[0]}${i}`));
-  const began = performance.now();
-  for (const [i, path] of paths.entries()) await open(path, i);
-  const opened = (performance.now() - began) / 1000;
   const load = await startLoad();
   try {
-    await load.open(paths);
+    // What the first one costs once is not what the others cost.
+    await open(paths[0]!, 0);
+    await load.open(paths.slice(0, 1));
+    const withOne = memoryMiB([pid]);
+    const began = performance.now();
+    for (const [i, path] of paths.entries()) if (i > 0) await open(path, i);
+    const opened = (performance.now() - began) / 1000;
+    await load.open(paths.slice(1));
     const before = cpuSeconds([pid]), since = performance.now();
     const watched = load.checkAll(seconds);
     const descriptors = new Promise<number>((resolve) =>
@@ -208,11 +211,11 @@ async function measureIdlePaths(
     if (calls < count) throw new Error(`${count} sandboxes, but ${calls} checks`);
     const memory = memoryMiB([pid]);
     const line = `${count.toLocaleString("en")} idle sandboxes`;
-    o.add({ line, unit: "opened/s", better: "more" }, subject, count / opened);
+    o.add({ line, unit: "opened/s", better: "more" }, subject, (count - 1) / opened);
     const all = { line, unit: "memory in all, MiB", better: "less" } as const;
     o.add({ ...all, ...(count === 1000 && { goal: 1.3 }) }, subject, memory);
     const each = { line, unit: "memory each, KiB", better: "less" } as const;
-    o.add({ ...each, ...(count === 1000 && { goal: 0.9 }) }, subject, (memory - empty) * 1024 / count);
+    o.add({ ...each, ...(count === 1000 && { goal: 0.9 }) }, subject, (memory - withOne) * 1024 / (count - 1));
     o.add({ line, unit: "CPU %", better: "less" }, subject, cpu / passed * 100);
     o.add({ line, unit: "descriptors", better: "less" }, subject, await descriptors);
     o.add({ line, unit: "p99 of a check, ms", better: "less" }, subject, p99Us / 1e3);
