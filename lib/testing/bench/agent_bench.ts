@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Calls through relay and apf, and through the Go proxy and forwarder: rate, latency, processor time, memory. */
 
-import { type Subject, withSubjects } from "./agent_subjects.ts";
+import { APF_LIMIT_MIB, type Subject, withSubjects } from "./agent_subjects.ts";
 import type { Bench, BenchRun, RowKind } from "./bench.ts";
 import type { CallKind, Load, Measured } from "./load.ts";
 import { cpuSeconds, memoryMiB } from "./process_cost.ts";
@@ -67,6 +67,10 @@ async function measure(o: BenchRun, subjects: readonly Subject[]): Promise<void>
         o.note(`round ${round + 1} of ${o.rounds}: ${line.title}, ${subject.hops.name}`);
         await measureLine(o, subject, line, seconds);
       }
+    }
+    for (const { hops } of subjects) {
+      const kind: RowKind = { line: "in the pod VM, after all these", unit: "memory, MiB", better: "less" };
+      o.add({ ...kind, limit: APF_LIMIT_MIB }, hops.name, memoryMiB([hops.guest]));
     }
   }
   o.remark("Every byte of every request and reply was compared with what was sent.");

@@ -6,6 +6,9 @@ import { withTempDir } from "../temp_dir.ts";
 import { type AgentHops, makeCertificates, startGoHops, startPeerctlHops } from "./agent_path.ts";
 import { type BenchAgent, type Load, startBenchAgent, startLoad } from "./load.ts";
 
+/** What apf may take in a pod VM, in MiB: 60 MB. */
+export const APF_LIMIT_MIB = 57.2;
+
 export interface Subject {
   readonly hops: AgentHops;
   /** Connected. */

@@ -2,7 +2,7 @@
 /** Mixed calls for a long time: whether the memory of relay and apf stays what it was. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { withSubjects } from "./agent_subjects.ts";
+import { APF_LIMIT_MIB, withSubjects } from "./agent_subjects.ts";
 import { type Bench, OURS } from "./bench.ts";
 import type { CallKind } from "./load.ts";
 import { memoryMiB, peakMemoryMiB } from "./process_cost.ts";
@@ -21,9 +21,6 @@ const LOOKS = 20;
 
 /** The looks at the beginning and at the end whose medians are compared. */
 const ENDS = 5;
-
-/** What apf may take in a pod VM, in MiB: 60 MB. */
-const LIMIT_MIB = 57.2;
 
 /** How much larger the end may be than the beginning: what one look differs from the next. */
 const GROWTH_LIMIT = 1.1;
@@ -68,7 +65,7 @@ export default {
         const [early, late] = [looks[i]!.slice(0, ENDS), looks[i]!.slice(-ENDS)].map((part) => spreadOf(part).median);
         add("memory idle, MiB", idle[i]!);
         add("memory at the beginning, MiB", early!);
-        add("memory at the end, MiB", late!, name === "apf" ? LIMIT_MIB : undefined);
+        add("memory at the end, MiB", late!, name === "apf" ? APF_LIMIT_MIB : undefined);
         add("end in beginnings", late! / early!, GROWTH_LIMIT);
         add("peak memory, MiB", peakMemoryMiB(pid));
       });
