@@ -43,7 +43,9 @@ export function createMessageWriter(socket: Socket): MessageWriter {
     },
     flush() {
       if (parts.length === 0) {
-        if (text !== "") socket.write(text, "latin1");
+        // A text that waits behind another write leaves a TLS socket as UTF-8, whatever was asked for (measured).
+        if (ASCII.test(text)) socket.write(text, "latin1");
+        else if (text !== "") socket.write(Buffer.from(text, "latin1"));
         text = "";
       } else {
         close();
@@ -56,7 +58,10 @@ export function createMessageWriter(socket: Socket): MessageWriter {
 }
 
 /** What is at most this long, in bytes, is put together as text: that takes a quarter of the time (measured). */
-const MAX_TEXT = 16 << 10;
+const MAX_TEXT = 4 << 10;
+
+// deno-lint-ignore no-control-regex -- every byte that is the same in both encodings.
+const ASCII = /^[\x00-\x7f]+$/;
 
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");

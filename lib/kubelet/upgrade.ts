@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Passes one allowed upgrade on to the kubelet, over a connection of its own, and joins the two when it agrees. */
 
+import { Buffer } from "node:buffer";
 import { STATUS_CODES } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { PeerctlError } from "../errors.ts";
@@ -70,7 +71,7 @@ async function exchange(o: ForwardUpgradeOptions, gone: AbortSignal): Promise<Up
   client.setNoDelay(true);
   client.allowHalfOpen = true;
   socket.allowHalfOpen = true;
-  client.write(head, "latin1");
+  client.write(Buffer.from(head, "latin1"));
   if (early.byteLength > 0) client.write(early);
   if (o.early.byteLength > 0) socket.write(o.early);
   o.onOpen();
@@ -140,7 +141,8 @@ function passAnswer(client: TLSSocket, { status, headers, chunks, length }: Othe
     if (passed[i]!.toLowerCase() !== "content-length") kept.push(passed[i]!, passed[i + 1]!);
   }
   const own = ["Content-Length", String(length), "Connection", "close"];
-  client.write(headText(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`, [...kept, ...own]), "latin1");
+  const head = headText(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`, [...kept, ...own]);
+  client.write(Buffer.from(head, "latin1"));
   for (const chunk of chunks) client.write(chunk);
   client.end();
   client.destroySoon();
