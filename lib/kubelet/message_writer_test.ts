@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import type { Socket } from "node:net";
+import { Buffer } from "node:buffer";
+import { once } from "node:events";
+import type { AddressInfo, Socket } from "node:net";
 import { Writable } from "node:stream";
+import * as tls from "node:tls";
+import { makeTestAuthority } from "../testing/certificates.ts";
 import { createMessageWriter, headText } from "./message_writer.ts";
 
 /** A socket that keeps its writes, each as a text of a byte per character. */
@@ -36,6 +40,32 @@ Deno.test("createMessageWriter() writes once what was added, in its order and by
   writer.flush();
   const block = "A".repeat(100_000);
   assert.deepEqual(writes, [`head\r\n${text}`, `1${block}2${text}3`, block]);
+});
+
+Deno.test("createMessageWriter() keeps every byte over TLS, also of small parts that wait behind large ones", async () => {
+  const every = Uint8Array.from({ length: 256 }, (_, i) => i);
+  const large = new Uint8Array(1 << 20).fill(0xc3);
+  const { cert, key } = await (await makeTestAuthority()).leaf({ name: "localhost" });
+  const sent: Uint8Array[] = [];
+  const server = tls.createServer({ cert, key }, (socket) => {
+    const writer = createMessageWriter(socket);
+    for (const parts of [[large], [every], [every, every], [large, every], [every]]) {
+      for (const part of parts) writer.addBytes(part);
+      sent.push(...parts);
+      writer.flush();
+    }
+    socket.end();
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  const client = tls.connect({ host: "127.0.0.1", port, rejectUnauthorized: false });
+  const got: Uint8Array[] = [];
+  client.on("data", (chunk: Uint8Array) => got.push(chunk));
+  await once(client, "close");
+  const closed = once(server, "close");
+  server.close();
+  await closed;
+  assert.ok(Buffer.concat(got).equals(Buffer.concat(sent)));
 });
 
 Deno.test("createMessageWriter() asks to wait when much is on its way, until it is sent", () => {
