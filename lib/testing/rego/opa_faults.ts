@@ -133,6 +133,19 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     ours: 'x = {"x":"5"}',
   },
   {
+    why:
+      "A number found in a set keeps the notation that it was looked up by in OPA, and interpolated strings show it.",
+    rules: 'x := $"<{v}>" if { v := {1}[1e0] }',
+    opa: 'x = {"x":"<1e0>"}',
+    ours: 'x = {"x":"<1>"}',
+  },
+  {
+    why: "OPA compares an IPv4 network that is written as IPv6 by other bytes, and so does not merge it.",
+    rules: 'x := net.cidr_merge(["::ffff:1.2.3.4", "::ffff:1.2.3.4/120"])',
+    opa: 'x = {"x":<"1.2.3.0/24","1.2.3.4/8">}',
+    ours: 'x = {"x":<"1.0.0.0/8">}',
+  },
+  {
     why: "Years beyond the machine word go round to the other end of time in OPA.",
     rules: "x := time.add_date(0, 9223372036854775807, 0, 0)",
     opa: 'x = {"x":-31487616e9}',
