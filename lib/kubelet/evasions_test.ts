@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type ProxyBed, withKubeletProxy } from "../testing/kubelet_proxy.ts";
-import { rawH2Request } from "../testing/kubelet_raw_h2.ts";
+import { rawH2Data, rawH2Opening, rawH2Request, rawH2Reset } from "../testing/kubelet_raw_h2.ts";
 import type { Judge } from "./decision.ts";
 import { judgeByRoute } from "./route_policy.ts";
 
@@ -220,6 +220,41 @@ Deno.test("the proxy gives a client no place to put its own name or token", asyn
     const [headers] = bed.kubelet.headers;
     assert.deepEqual(headers!.slice(2), ["User-Agent", "test"]);
     assert.match(headers!.slice(0, 2).join(" "), /^Host 127\.0\.0\.1:\d+$/);
+  });
+});
+
+Deno.test("a request whose h2 connection breaks in the same breath harms nobody else", async () => {
+  await withKubeletProxy({}, async (bed) => {
+    const socket = await bed.connect({ alpn: "h2" });
+    const noFrame = Uint8Array.from({ length: 40 }, () => 0xff);
+    socket.write(Uint8Array.from([...rawH2Opening(h2({ ":path": "/pods" }), true), ...noFrame]));
+    await once(socket.resume(), "close");
+    assert.equal((await bed.get("/pods")).status, 200);
+  });
+});
+
+Deno.test("a body whose h2 stream is reset without an error does not look whole to the kubelet", async () => {
+  const begun = Promise.withResolvers<void>();
+  const over = Promise.withResolvers<string>();
+  const handlers = {
+    request(request: IncomingMessage, response: ServerResponse) {
+      request.once("data", () => begun.resolve());
+      request.once("end", () => over.resolve("whole"));
+      request.on("error", () => over.resolve("broken off"));
+      response.on("error", () => {});
+    },
+  };
+  await withKubeletProxy({ handlers }, async (bed) => {
+    const socket = await bed.connect({ alpn: "h2" });
+    socket.resume();
+    socket.write(rawH2Opening(h2({ ":path": "/pods", ":method": "POST" }), false));
+    socket.write(rawH2Data("half"));
+    await begun.promise;
+    socket.write(rawH2Reset());
+    assert.equal(await over.promise, "broken off");
+    const closed = once(socket, "close");
+    socket.destroy();
+    await closed;
   });
 });
 

@@ -29,6 +29,8 @@ export function h2Exchange(
         sink.onFlush();
       });
       request.once("end", () => {
+        // A stream that was reset without an error ends, too: what came is not the whole body.
+        if (request.stream.closed) return;
         sink.onEnd();
         sink.onFlush();
       });

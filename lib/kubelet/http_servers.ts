@@ -55,16 +55,21 @@ export function createHttpServers<C extends Endable>(o: HttpServersOptions<C>): 
   const opened: http2.ServerHttp2Session[] = [];
   h2.on("session", (session: http2.ServerHttp2Session) => opened.push(session));
 
-  const connectionOf = (request: http2.Http2ServerRequest) => known(sessions.get(request.stream.session!));
+  /** undefined: the session broke between the frame and its event, and nobody waits for an answer. */
+  const connectionOf = ({ stream: { session } }: http2.Http2ServerRequest) => session && sessions.get(session);
   for (const event of ["request", "checkContinue"] as const) {
     h2.on(event, (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
-      o.onRequest(h2Exchange(request, response, event === "checkContinue"), connectionOf(request));
+      const connection = connectionOf(request);
+      if (connection === undefined) return request.stream.destroy();
+      o.onRequest(h2Exchange(request, response, event === "checkContinue"), connection);
     });
   }
   h2.on("connect", (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
+    const connection = connectionOf(request);
+    if (connection === undefined) return request.stream.destroy();
     response.writeHead(400);
     response.end();
-    o.onBadRequest(connectionOf(request), "CONNECT");
+    o.onBadRequest(connection, "CONNECT");
   });
   h2.on("sessionError", () => {});
 
@@ -84,7 +89,8 @@ export function createHttpServers<C extends Endable>(o: HttpServersOptions<C>): 
       }
       // It makes the session before it returns (measured).
       h2.emit("connection", socket);
-      const session = known(opened.pop());
+      const session = opened.pop();
+      if (session === undefined) throw new Error("a connection has no session");
       sessions.set(session, connection);
       // Streams under way are waited for.
       session.setTimeout(o.idleTimeoutMs, () => session.close());
@@ -92,9 +98,4 @@ export function createHttpServers<C extends Endable>(o: HttpServersOptions<C>): 
       return session;
     },
   };
-}
-
-function known<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("a request came on a connection that nobody handed over");
-  return value;
 }

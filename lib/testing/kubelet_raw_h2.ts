@@ -22,11 +22,8 @@ export async function rawH2Request(
   headers: readonly (readonly [string, string])[],
   body?: string,
 ): Promise<RawAnswer> {
-  const block = Buffer.concat(headers.flatMap(([name, value]) => [Buffer.of(0), literal(name), literal(value)]));
   socket.write(Buffer.concat([
-    Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-    frame(SETTINGS, 0, 0, Buffer.alloc(0)),
-    frame(HEADERS, END_HEADERS | (body === undefined ? END_STREAM : 0), 1, block),
+    rawH2Opening(headers, body === undefined),
     ...(body === undefined ? [] : [frame(DATA, END_STREAM, 1, Buffer.from(body))]),
   ]));
   let text = "";
@@ -54,6 +51,26 @@ export async function rawH2Request(
     await closed;
   }
   return answer;
+}
+
+/** The first bytes of a connection, with the headers of stream 1; `isWhole`: it has no body. */
+export function rawH2Opening(headers: readonly (readonly [string, string])[], isWhole: boolean): Buffer {
+  const block = Buffer.concat(headers.flatMap(([name, value]) => [Buffer.of(0), literal(name), literal(value)]));
+  return Buffer.concat([
+    Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    frame(SETTINGS, 0, 0, Buffer.alloc(0)),
+    frame(HEADERS, END_HEADERS | (isWhole ? END_STREAM : 0), 1, block),
+  ]);
+}
+
+/** Part of the body of stream 1, behind which more is to come. */
+export function rawH2Data(text: string): Buffer {
+  return frame(DATA, 0, 1, Buffer.from(text));
+}
+
+/** Resets stream 1, with "no error". */
+export function rawH2Reset(): Buffer {
+  return frame(RST_STREAM, 0, 1, Buffer.alloc(4));
 }
 
 function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
