@@ -40,6 +40,19 @@ Deno.test("a kubelet that does not answer gives 504 in time, for requests and fo
   });
 });
 
+Deno.test("a kubelet that is silent on a kept connection is not asked twice", async () => {
+  const handlers = {
+    request(request: IncomingMessage, response: ServerResponse) {
+      if (request.url === "/pods") response.end();
+    },
+  };
+  await withKubeletProxy({ judge: allow, handlers, timeouts: { responseMs: 200 } }, async (bed) => {
+    assert.equal((await bed.get("/pods")).status, 200);
+    assert.equal((await bed.get("/healthz")).status, 504);
+    assert.deepEqual(bed.kubelet.seen, ["GET /pods", "GET /healthz"]);
+  });
+});
+
 Deno.test("a kubelet that does not finish its handshake gives 504 in time", async () => {
   const mute = net.createServer((socket) => void socket.on("error", () => {}).resume());
   await once(mute.listen(0, "127.0.0.1"), "listening");
@@ -103,6 +116,24 @@ Deno.test("a client that goes away takes its request to the kubelet with it", as
   await withKubeletProxy({ judge: allow, handlers }, async (bed) => {
     const socket = await bed.connect();
     socket.write("GET /containerLogs/ns/p/c?follow=true HTTP/1.1\r\nHost: x\r\n\r\n");
+    await reached.promise;
+    socket.destroy();
+    await dropped.promise;
+  });
+});
+
+Deno.test("a client that leaves before the kubelet has agreed to an upgrade takes it along", async () => {
+  const reached = Promise.withResolvers<void>();
+  const dropped = Promise.withResolvers<void>();
+  const handlers = {
+    upgrade(_: IncomingMessage, socket: net.Socket) {
+      socket.once("close", () => dropped.resolve()).on("error", () => {}).resume();
+      reached.resolve();
+    },
+  };
+  await withKubeletProxy({ judge: allow, handlers }, async (bed) => {
+    const socket = await bed.connect();
+    socket.write(`POST /exec/ns/p/c HTTP/1.1\r\n${UPGRADE}`);
     await reached.promise;
     socket.destroy();
     await dropped.promise;

@@ -33,13 +33,20 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set([
 /** Names of pseudo-headers and of identities, by their beginning. */
 const FOREIGN = /^(:|impersonate-|x-remote-|x-forwarded-)/;
 
+/** A token among the protocols of a websocket, which kubelets take as well (k8s.io/apiserver, request/websocket). */
+const PROTOCOL_TOKEN = /^\s*base64url\.bearer\.authorization\.k8s\.io\./i;
+
 /** `raw` as node:http has it: names and values in turn. */
 export type RawHeaders = readonly string[];
 
 /** The headers of a request that reach the kubelet; framing and Host are not among them. */
 export function requestHeaders(raw: RawHeaders): string[] {
   const listed = connectionTokens(raw);
-  return filtered(raw, (name) => !NOT_FORWARDED.has(name) && !listed.has(name) && !FOREIGN.test(name));
+  const kept = filtered(raw, (name) => !NOT_FORWARDED.has(name) && !listed.has(name) && !FOREIGN.test(name));
+  for (let i = 0; i + 1 < kept.length; i += 2) {
+    if (isName(kept[i]!, "sec-websocket-protocol")) kept[i + 1] = withoutTokens(kept[i + 1]!);
+  }
+  return kept;
 }
 
 /** The headers of a kubelet's answer that reach the client. */
@@ -47,6 +54,10 @@ export function responseHeaders(raw: RawHeaders): string[] {
   const listed = connectionTokens(raw);
   // A length that was listed as hop-by-hop still says where the body ends.
   return filtered(raw, (name) => !HOP_BY_HOP.has(name) && (!listed.has(name) || name === "content-length"));
+}
+
+function withoutTokens(protocols: string): string {
+  return protocols.split(",").filter((protocol) => !PROTOCOL_TOKEN.test(protocol)).join(",").trim();
 }
 
 /** The values of one header, joined as RFC 9110 section 5.3 has it; undefined when there is none. */

@@ -45,6 +45,18 @@ Deno.test("requestHeaders() lets no identity of the client's and no hop-by-hop h
   ]);
 });
 
+Deno.test("requestHeaders() takes a token out of the protocols of a websocket", () => {
+  const token = "base64url.bearer.authorization.k8s.io.c2VjcmV0";
+  for (
+    const protocols of [`${token}, v5.channel.k8s.io`, `v5.channel.k8s.io,${token}`, `v5.channel.k8s.io, ${token} `]
+  ) {
+    assert.deepEqual(requestHeaders(["Sec-Websocket-Protocol", protocols]), [
+      "Sec-Websocket-Protocol",
+      "v5.channel.k8s.io",
+    ]);
+  }
+});
+
 Deno.test("responseHeaders() keeps the length, also when Connection lists it", () => {
   const raw = ["Connection", "close, content-length, x-a", "Content-Length", "3", "X-A", "1", "Transfer-Encoding", "x"];
   assert.deepEqual(responseHeaders(raw), ["Content-Length", "3"]);

@@ -6,7 +6,7 @@ import { PeerctlError } from "../errors.ts";
 import { pauseReading, resumeReading } from "../net/read_pause.ts";
 import { createDeadline } from "./deadline.ts";
 import type { BodySink } from "./exchange.ts";
-import type { RawHeaders } from "./forwarded_headers.ts";
+import { headerValue, type RawHeaders } from "./forwarded_headers.ts";
 import { createMessageParser } from "./http_parser.ts";
 import { createMessageWriter } from "./message_writer.ts";
 
@@ -15,7 +15,7 @@ export interface AnswerSink extends BodySink {
   onAnswer(status: number, headers: RawHeaders): void;
   /** The kubelet has changed the protocol; the socket is paused and nobody else's. `early` is what came behind its answer. */
   onUpgrade(headers: RawHeaders, socket: TLSSocket, early: Uint8Array): void;
-  /** `isStale`: the connection had been used before, and not a byte of an answer came. */
+  /** `isStale`: the connection had been used before, and was lost before a byte of an answer came. */
   onFail(error: unknown, isStale: boolean): void;
   /** More of the body may be written. */
   onDrain(): void;
@@ -64,15 +64,18 @@ export function createKubeletConnection({ socket, onFree, onClose }: KubeletConn
   const writer = createMessageWriter(socket);
   const deadline = createDeadline();
   let underWay: UnderWay | undefined;
-  let uses = 0, isUnasked = false, isInterim = false, isSilent = true;
+  let uses = 0, isInterim = false, isSilent = true;
+  /** Why nothing that is read goes to anybody. */
+  let objection: string | undefined;
 
   const parser = createMessageParser("response", {
     onBegin() {
       // An answer to nothing, or behind an answer: whose would it be?
-      if (underWay === undefined || underWay.isAnswered) isUnasked = true;
+      if (underWay === undefined || underWay.isAnswered) objection = "it answered what nobody asked";
     },
     onHead({ status, rawHeaders, isUpgrade, keepsAlive }) {
-      if (isUnasked) return false;
+      objection ??= objectionTo(status, rawHeaders);
+      if (objection !== undefined) return false;
       // 101 without an upgrade among them: the parser stops behind it.
       isInterim = status < 200 && !isUpgrade;
       if (isInterim) return false;
@@ -82,17 +85,23 @@ export function createKubeletConnection({ socket, onFree, onClose }: KubeletConn
       return underWay?.request.method === "HEAD";
     },
     onData(chunk) {
-      if (!isUnasked) underWay?.sink.onData(chunk);
+      if (objection === undefined) underWay?.sink.onData(chunk);
     },
     onEnd() {
-      if (!isUnasked && !isInterim && underWay !== undefined) underWay.isAnswered = true;
+      if (objection === undefined && !isInterim && underWay !== undefined) underWay.isAnswered = true;
     },
   });
 
   function onData(bytes: Uint8Array): void {
     isSilent = false;
-    const result = parser.read(bytes);
-    if (isUnasked) return fail(broken("it answered what nobody asked"));
+    let result: number | string;
+    try {
+      result = parser.read(bytes);
+    } catch (error) {
+      // No sink is meant to throw; what does must not end the proxy.
+      return fail(error);
+    }
+    if (objection !== undefined) return fail(broken(objection));
     if (typeof result === "string") return fail(broken(`its answer is no HTTP (${result})`));
     afterRead(bytes, result);
   }
@@ -115,11 +124,13 @@ export function createKubeletConnection({ socket, onFree, onClose }: KubeletConn
     done.sink.onEnd();
   }
 
-  function fail(error: unknown): void {
+  function fail(error: unknown, isLost = true): void {
     const failed = underWay;
     underWay = undefined;
     socket.destroy();
-    failed?.sink.onFail(error, uses > 1 && isSilent);
+    // Its 'close' comes later, and nobody must be given it until then.
+    onClose(connection);
+    failed?.sink.onFail(error, isLost && uses > 1 && isSilent);
   }
 
   /** The end of an answer that has no length; anything else is broken off. */
@@ -136,7 +147,6 @@ export function createKubeletConnection({ socket, onFree, onClose }: KubeletConn
   function onClosed(): void {
     deadline.close();
     fail(broken("it closed the connection"));
-    onClose(connection);
   }
 
   function onDrain(): void {
@@ -156,7 +166,7 @@ export function createKubeletConnection({ socket, onFree, onClose }: KubeletConn
       isSilent = true;
       underWay = { request, sink, isSent: false, answer: undefined, isAnswered: false };
       deadline.set(request.answerTimeoutMs, () => {
-        fail(new PeerctlError("timeout", `the kubelet did not answer within ${request.answerTimeoutMs} ms`));
+        fail(new PeerctlError("timeout", `the kubelet did not answer within ${request.answerTimeoutMs} ms`), false);
       });
       writer.addText(request.head);
     },
@@ -169,7 +179,7 @@ export function createKubeletConnection({ socket, onFree, onClose }: KubeletConn
     },
     pauseAnswer: () => pauseReading(socket),
     resumeAnswer: () => resumeReading(socket),
-    rest: (ms) => deadline.set(ms, () => socket.destroy()),
+    rest: (ms) => deadline.set(ms, () => fail(broken("it was not used"))),
     destroy() {
       underWay = undefined;
       socket.destroy();
@@ -177,6 +187,13 @@ export function createKubeletConnection({ socket, onFree, onClose }: KubeletConn
   };
   socket.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClosed).on("drain", onDrain);
   return connection;
+}
+
+/** What llhttp lets through, and nobody could pass on as it is meant. */
+function objectionTo(status: number, rawHeaders: RawHeaders): string | undefined {
+  if (status < 100) return "its answer has no status";
+  const encoding = headerValue(rawHeaders, "transfer-encoding") ?? "chunked";
+  return encoding.toLowerCase() === "chunked" ? undefined : "its answer is encoded in another way than chunked";
 }
 
 function broken(why: string): PeerctlError {

@@ -67,6 +67,8 @@ Deno.test("answers that two readers could take apart differently are not passed 
     "/lines": "HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
     "/long": `HTTP/1.1 200 OK\r\nX: ${"y".repeat(300 << 10)}\r\n\r\n`,
     "/other": "SSH-2.0-OpenSSH_9.2\r\n",
+    "/encoded": "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "/status": `HTTP/1.1 099 None\r\nContent-Length: 2\r\n\r\nno${OK}`,
     "/switched": "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n",
     "/bare-switched": `HTTP/1.1 101 Switching Protocols\r\n\r\n${OK}`,
   };

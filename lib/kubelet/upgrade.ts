@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import { STATUS_CODES } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { PeerctlError } from "../errors.ts";
-import { resumeReading } from "../net/read_pause.ts";
+import { pauseReading, resumeReading } from "../net/read_pause.ts";
 import type { Failure } from "./forward.ts";
 import { headerValue, type RawHeaders, requestHeaders, responseHeaders } from "./forwarded_headers.ts";
 import { headText } from "./message_writer.ts";
@@ -14,6 +14,9 @@ import type { Upstream } from "./upstream.ts";
 
 /** Longest answer other than 101 that is passed on, in bytes: it is an error message. */
 const MAX_ERROR_BYTES = 1 << 20;
+
+/** How much of a client that does not wait for the kubelet's answer is kept, in bytes: clients do wait. */
+const MAX_EARLY_BYTES = 64 << 10;
 
 export interface ForwardUpgradeOptions {
   readonly client: TLSSocket;
@@ -57,7 +60,8 @@ export async function forwardUpgrade(o: ForwardUpgradeOptions): Promise<Upgraded
 async function exchange(o: ForwardUpgradeOptions, gone: AbortSignal): Promise<Upgraded> {
   const { client } = o;
   const wanted = headerValue(o.rawHeaders, "upgrade") ?? "";
-  const answered = await ask(o, wanted, gone);
+  const waiting = keepEarly(client, o.early);
+  const answered = await ask(o, wanted, gone).finally(() => waiting.stop());
   if (answered.kind === "other") return passAnswer(client, answered);
   const { socket, headers, early } = answered;
   if ((headerValue(headers, "upgrade") ?? "").toLowerCase() !== wanted.toLowerCase()) {
@@ -73,14 +77,36 @@ async function exchange(o: ForwardUpgradeOptions, gone: AbortSignal): Promise<Up
   socket.allowHalfOpen = true;
   client.write(Buffer.from(head, "latin1"));
   if (early.byteLength > 0) client.write(early);
-  if (o.early.byteLength > 0) socket.write(o.early);
+  const sent = waiting.bytes();
+  if (sent.byteLength > 0) socket.write(sent);
   o.onOpen();
   const spliced = splice(client, socket, { idleMs: o.idleMs });
   // Both wait since their heads were read.
   resumeReading(client);
   resumeReading(socket);
   const { fromClient, fromKubelet } = await spliced;
-  return { status: 101, bytesIn: fromClient + o.early.byteLength, bytesOut: fromKubelet + early.byteLength };
+  return { status: 101, bytesIn: fromClient + sent.byteLength, bytesOut: fromKubelet + early.byteLength };
+}
+
+/** Reads on while the kubelet is waited for, which is how a client that leaves is noticed; ending its side is leaving. */
+function keepEarly(client: TLSSocket, first: Uint8Array): { stop(): void; bytes(): Uint8Array } {
+  const chunks = [first];
+  let length = first.byteLength;
+  const onData = (chunk: Uint8Array) => {
+    chunks.push(chunk);
+    length += chunk.byteLength;
+    if (length > MAX_EARLY_BYTES) pauseReading(client);
+  };
+  const onEnd = () => void client.destroy();
+  client.on("data", onData).on("end", onEnd);
+  resumeReading(client);
+  return {
+    stop() {
+      pauseReading(client);
+      client.off("data", onData).off("end", onEnd);
+    },
+    bytes: () => Buffer.concat(chunks),
+  };
 }
 
 interface OtherAnswer {
