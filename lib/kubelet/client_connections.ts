@@ -88,7 +88,7 @@ function track(socket: TLSSocket): { connection: ClientConnection; retire(): voi
     retire() {
       isEnding = true;
       if (session !== undefined) session.close();
-      else if (underWay === 0) socket.end();
+      else if (underWay === 0) socket.end().destroySoon();
     },
   };
 }

@@ -21,8 +21,11 @@ export interface H1Options {
   onRequest(exchange: Exchange): void;
   /** The request asks for another protocol; `early` is what came behind it. The socket is paused and nobody else's. */
   onUpgrade(head: RequestHead, socket: TLSSocket, early: Uint8Array): void;
-  /** The bytes are no request that can be answered: the client has been told so, and nothing behind them is looked at. */
-  onBadRequest(reason: string): void;
+  /**
+   * The bytes are no request that can be answered, and nothing behind them is looked at. `status` is what the client has
+   * been told, 0 for nothing; `error` is there for what is not the client's fault.
+   */
+  onBadRequest(reason: string, status: number, error?: unknown): void;
 }
 
 /** A request that has been read, or is being read. */
@@ -88,7 +91,12 @@ export function serveH1(o: H1Options): void {
 
   function onData(bytes: Uint8Array): void {
     if (isOver) return;
-    const result = parser.read(bytes);
+    let result: number | string;
+    try {
+      result = parser.read(bytes);
+    } catch (error) {
+      return giveUp(error);
+    }
     if (typeof result === "string") onUnreadable(result);
     else if (reading?.head.isUpgrade) reading.early = bytes.subarray(result);
     current?.sink?.onFlush();
@@ -106,20 +114,33 @@ export function serveH1(o: H1Options): void {
   function refuse(reason: string): void {
     isOver = true;
     queue.length = 0;
+    // Half an answer must not look like a whole one.
+    if (current !== undefined && hasBegun) return lose(reason);
     const status = reason === "HPE_HEADER_OVERFLOW" ? 431 : reason === LATE ? 408 : 400;
-    if (current === undefined || !hasBegun) {
-      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-    }
+    socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     socket.end();
     socket.destroySoon();
-    o.onBadRequest(reason);
+    exchange?.onLost?.();
+    o.onBadRequest(reason, status);
+  }
+
+  function lose(reason: string, error?: unknown): void {
+    isOver = true;
+    socket.destroy();
+    exchange?.onLost?.();
+    o.onBadRequest(reason, 0, error);
+  }
+
+  /** Nothing here is meant to throw; what does must not end the proxy. */
+  function giveUp(error: unknown): void {
+    lose("internal error", error);
   }
 
   /** Begins the next request when the one before is answered and its answer on its way. */
   function advance(): void {
     if (isAdvancing) return;
     isAdvancing = true;
-    while (current === undefined && !isOver && queue.length > 0 && !socket.writableNeedDrain) start(queue.shift()!);
+    while (current === undefined && !isOver && queue.length > 0 && isWritable()) start(queue.shift()!);
     isAdvancing = false;
     if (isOver) return deadline.clear();
     watchTime();
@@ -129,6 +150,11 @@ export function serveH1(o: H1Options): void {
     isPaused = mustPause;
     if (isPaused) pauseReading(socket);
     else resumeReading(socket);
+  }
+
+  /** What cannot be answered is not begun: the client is slow, or the connection about to end. */
+  function isWritable(): boolean {
+    return !socket.writableNeedDrain && !socket.writableEnded;
   }
 
   function watchTime(): void {
@@ -152,7 +178,11 @@ export function serveH1(o: H1Options): void {
     current = next;
     hasBegun = false;
     exchange = exchangeOf(next);
-    o.onRequest(exchange);
+    try {
+      o.onRequest(exchange);
+    } catch (error) {
+      giveUp(error);
+    }
   }
 
   function exchangeOf(request: Incoming): Exchange {
@@ -219,6 +249,9 @@ export function serveH1(o: H1Options): void {
     if (current !== request) return;
     current = exchange = undefined;
     isBodyPaused = false;
+    // It may have been answered at once: time runs anew all the same.
+    state = "busy";
+    deadline.clear();
     if (isLast) {
       isOver = true;
       queue.length = 0;
@@ -252,7 +285,7 @@ export function serveH1(o: H1Options): void {
   function release(): void {
     deadline.close();
     socket.off("data", onData).off("drain", onDrain).off("end", onEnd).off("close", onClose);
-    if (!socket.destroyed) socket.pause();
+    if (!socket.destroyed) pauseReading(socket);
   }
 
   socket.on("error", () => {});

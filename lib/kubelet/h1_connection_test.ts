@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ProxyBed, withKubeletProxy } from "../testing/kubelet_proxy.ts";
+import type { AuditEntry, AuditLog } from "./audit.ts";
 import type { Judge } from "./decision.ts";
+import { createMetrics } from "./metrics.ts";
 
 const allow: Judge = () => ({ allowed: true, rule: "test" });
 const deny: Judge = () => ({ allowed: false, status: 403, reason: "no", rule: "test" });
@@ -126,6 +128,75 @@ Deno.test("serveH1() refuses heads that are too long or too late, and closes con
     assert.deepEqual(bed.kubelet.seen, ["GET /pods"]);
   });
 });
+
+Deno.test("serveH1() closes a connection that is not used, also when its requests were answered at once", async () => {
+  await withKubeletProxy({ judge: deny, timeouts: { headersMs: 600_000, idleMs: 100 } }, async (bed) => {
+    const text = await bed.exchange("GET /pods HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert.match(text, /^HTTP\/1\.1 403 (?!.*Connection: close)/s);
+  });
+});
+
+Deno.test("serveH1() has what the client was told written down", async () => {
+  const { audit, entries } = collectAudit();
+  await withKubeletProxy({ judge: allow, audit, timeouts: { headersMs: 100 } }, async (bed) => {
+    await bed.exchange("NONE /pods HTTP/1.1\r\n\r\n");
+    await bed.exchange("GET /pods HTTP/1.1\r\nHost: x\r\n");
+    await bed.exchange(`GET /pods HTTP/1.1\r\nX: ${"y".repeat(256 << 10)}`).catch(() => "");
+  });
+  assert.deepEqual(entries.map(({ decision, status }) => [decision, status]), [
+    ["refuse", 400],
+    ["refuse", 408],
+    ["refuse", 431],
+  ]);
+});
+
+Deno.test("serveH1() takes a request back whose body goes wrong before its answer", async () => {
+  const { audit, entries } = collectAudit();
+  const begun = Promise.withResolvers<void>();
+  const dropped = Promise.withResolvers<void>();
+  const handlers = {
+    request(request: IncomingMessage) {
+      request.once("data", () => begun.resolve()).once("close", () => dropped.resolve()).on("error", () => {});
+    },
+  };
+  await withKubeletProxy({ judge: allow, audit, handlers }, async (bed) => {
+    const socket = await bed.connect();
+    let text = "";
+    socket.on("data", (chunk: Uint8Array) => text += new TextDecoder().decode(chunk));
+    const closed = once(socket, "close");
+    socket.write("POST /pods HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
+    await begun.promise;
+    socket.write("no chunk\r\n");
+    await Promise.all([closed, dropped.promise]);
+    assert.match(text, /^HTTP\/1\.1 400 (?!.*HTTP)/s);
+  });
+  const seen = entries.map(({ decision, status, bytesIn }) => [decision, status, bytesIn]);
+  assert.deepEqual(seen.toSorted(), [["allow", 0, 1], ["refuse", 400, 0]]);
+});
+
+Deno.test("serveH1() ends one connection, and nothing else, when the proxy itself fails", async () => {
+  const metrics = createMetrics();
+  let isBroken = true;
+  const done: typeof metrics.done = (entry) => {
+    if (!isBroken) return metrics.done(entry);
+    isBroken = false;
+    throw new Error("broken on purpose");
+  };
+  await withKubeletProxy({ judge: deny, metrics: { ...metrics, done } }, async (bed) => {
+    await bed.exchange("GET /pods HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert.equal((await bed.get("/pods")).status, 403);
+    assert.match(String(bed.log.find(({ level }) => level === "error")?.fields["error"]), /broken on purpose/);
+  });
+});
+
+function collectAudit(): { audit: AuditLog; entries: AuditEntry[] } {
+  const entries: AuditEntry[] = [];
+  const nothing = () => Promise.resolve();
+  return {
+    audit: { write: (e) => void entries.push(e), lost: 0, reopen() {}, flush: nothing, close: nothing },
+    entries,
+  };
+}
 
 async function inPieces(bed: ProxyBed, text: string, size: number): Promise<string> {
   const socket = await bed.connect();

@@ -18,8 +18,11 @@ export interface HttpHandlers<C> {
   onRequest(exchange: Exchange, connection: C): void;
   /** Only http/1.1 has these. `early` is what came behind the request. */
   onUpgrade(head: RequestHead, socket: TLSSocket, early: Uint8Array, connection: C): void;
-  /** The bytes are no request that can be answered, or CONNECT: the client has been told so. */
-  onBadRequest(connection: C, reason: string): void;
+  /**
+   * The bytes are no request that can be answered, or CONNECT. `status` is what the client has been told, 0 for nothing;
+   * `error` is there for what is not the client's fault.
+   */
+  onBadRequest(connection: C, reason: string, status: number, error?: unknown): void;
 }
 
 /** What the servers know of a connection. */
@@ -61,7 +64,13 @@ export function createHttpServers<C extends Endable>(o: HttpServersOptions<C>): 
     h2.on(event, (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
       const connection = connectionOf(request);
       if (connection === undefined) return request.stream.destroy();
-      o.onRequest(h2Exchange(request, response, event === "checkContinue"), connection);
+      try {
+        o.onRequest(h2Exchange(request, response, event === "checkContinue"), connection);
+      } catch (error) {
+        // Nothing here is meant to throw; what does must not end the proxy.
+        request.stream.destroy();
+        o.onBadRequest(connection, "internal error", 0, error);
+      }
     });
   }
   h2.on("connect", (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
@@ -69,7 +78,7 @@ export function createHttpServers<C extends Endable>(o: HttpServersOptions<C>): 
     if (connection === undefined) return request.stream.destroy();
     response.writeHead(400);
     response.end();
-    o.onBadRequest(connection, "CONNECT");
+    o.onBadRequest(connection, "CONNECT", 400);
   });
   h2.on("sessionError", () => {});
 
@@ -83,7 +92,7 @@ export function createHttpServers<C extends Endable>(o: HttpServersOptions<C>): 
           isEnding: () => connection.isEnding,
           onRequest: (exchange) => o.onRequest(exchange, connection),
           onUpgrade: (head, upgraded, early) => o.onUpgrade(head, upgraded, early, connection),
-          onBadRequest: (reason) => o.onBadRequest(connection, reason),
+          onBadRequest: (...what) => o.onBadRequest(connection, ...what),
         });
         return undefined;
       }

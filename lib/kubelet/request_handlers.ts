@@ -68,6 +68,12 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
     return {
       id,
       end(outcome: Outcome) {
+        leave();
+        // Counted first: nobody would be able to stop what is never over.
+        if (--requestsUnderWay === 0) {
+          for (const resolve of waiting) resolve();
+          waiting.clear();
+        }
         const { facts } = outcome;
         const entry: AuditEntry = {
           time,
@@ -88,10 +94,6 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
         };
         metrics.done(entry);
         o.audit?.write(entry);
-        leave();
-        if (--requestsUnderWay > 0) return;
-        for (const resolve of waiting) resolve();
-        waiting.clear();
       },
     };
   }
@@ -170,8 +172,12 @@ export function createRequestHandlers(o: RequestHandlersOptions): RequestHandler
     counts: () => ({ requestsUnderWay, streams }),
     whenIdle: () => requestsUnderWay === 0 ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve)),
 
-    onBadRequest(connection, reason) {
-      open(undefined, connection).end({ decision: "refuse", rule: reason, status: 400, bytesIn: 0, bytesOut: 0 });
+    onBadRequest(connection, reason, status, error) {
+      const { id, end } = open(undefined, connection);
+      if (error !== undefined) {
+        log.error("A request broke the proxy's own rules, and was ended", { requestId: id, error });
+      }
+      end({ decision: "refuse", rule: reason, status, bytesIn: 0, bytesOut: 0 });
     },
 
     onRequest(exchange, connection) {

@@ -200,6 +200,21 @@ Deno.test("nobody who reads slowly fills the proxy's memory: downloads, uploads 
   });
 });
 
+Deno.test("nobody who sends a stream before the kubelet has agreed to it fills the proxy's memory", async () => {
+  const count = { sent: 0 };
+  const handlers = { upgrade: (_: IncomingMessage, socket: Socket) => void socket.on("error", () => {}) };
+  await withKubeletProxy({ judge: allow, handlers }, async (bed) => {
+    const socket = await bed.connect();
+    socket.write(`POST /exec/a/b/c HTTP/1.1\r\n${UPGRADE}`);
+    pump(socket, 64 * MIB, count, () => {});
+    const sent = await whenStill(() => count.sent);
+    assert.ok(sent < 32 * MIB, `${sent} bytes were taken`);
+    const closed = once(socket, "close");
+    socket.destroy();
+    await closed;
+  });
+});
+
 Deno.test("stop() lets what is under way end, takes nothing new, and breaks off what takes too long", async () => {
   const answers: ServerResponse[] = [];
   const arrived = Promise.withResolvers<void>();
