@@ -175,7 +175,7 @@ async function measureGets(
 ): Promise<void> {
   for (const connections of [1, 16, 64]) {
     say(`requests on ${connections} connections`);
-    const line = `GET on ${connections} connections`;
+    const line = `GET, ${connections} at a time`;
     const cpu = cpuSeconds(proxy.pids);
     const decided = await proxy.decisionSeconds?.() ?? 0;
     const { count, seconds, p99Us } = await load.get(target, { ...PODS, connections, seconds: secondsOf(o) });
