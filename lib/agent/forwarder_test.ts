@@ -155,7 +155,10 @@ Deno.test("startForwarder() ends a client whose agent does not appear in time", 
   withTempDir(async (dir) => {
     await using forwarder = await startTestForwarder(dir, { agentDialTimeoutMs: 50 });
     await using client = clientOver(await dialTcp(forwarder.address));
-    await assert.rejects(check(client), { kind: "closed" });
+    // The kernel resets a connection that is closed with bytes in it that nobody has read.
+    const isEnded = ({ kind, code }: { kind?: string; code?: string }) => kind === "closed" || code === "ECONNRESET";
+    await assert.rejects(check(client), isEnded);
+    await client.closed;
   }));
 
 Deno.test("startForwarder() gives each client an agent connection of its own, for exactly as long", () =>

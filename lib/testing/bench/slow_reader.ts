@@ -25,6 +25,9 @@ const CALLS: Record<Direction, CallKind> = {
 /** How often is looked at what is held, in milliseconds. */
 const LOOK_MS = 250;
 
+/** How much longer bytes may take to fill what lies between writer and reader, in milliseconds, on a busy machine. */
+const FILL_MS = 30_000;
+
 export type Direction = "replies" | "requests";
 
 /** The most that a hop kept while the reader did not read. */
@@ -80,9 +83,9 @@ export async function measureStop({ hops, load, agent, direction, seconds }: Sto
     }
     most.workerMiB = Math.max(most.workerMiB, memoryMiB([hops.worker]) - before.worker);
     most.guestMiB = Math.max(most.guestMiB, memoryMiB([hops.guest]) - before.guest);
-  } while (performance.now() < end);
+  } while (performance.now() < (looks === 0 ? end + FILL_MS : end));
   await reader.go();
-  if (looks === 0) throw new Error(`Bytes still moved ${seconds} s after the reader stopped`);
+  if (looks === 0) throw new Error(`Bytes still moved ${seconds + FILL_MS / 1000} s after the reader stopped`);
   return {
     worker: { bytes: most.worker, memoryMiB: most.workerMiB },
     guest: { bytes: most.guest, memoryMiB: most.guestMiB },
