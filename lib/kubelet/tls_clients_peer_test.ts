@@ -90,30 +90,17 @@ Deno.test({
               "-key",
               key,
             ],
-            ...["-servername", "localhost", "-verify_return_error", "-brief", ...args],
+            ...["-servername", "localhost", ...args],
           ]);
         const told = async (...args: string[]) => {
-          const { text, errors } = await connect(...args);
+          const { text, errors } = await connect("-verify_return_error", "-brief", ...args);
           return text + errors;
         };
         assert.match(await told("-tls1_3"), /Protocol version: TLSv1\.3/);
         assert.match(await told("-tls1_2"), /Protocol version: TLSv1\.2/);
         assert.match(await told("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"), /alert protocol version|handshake failure/);
         for (const protocol of ["h2", "http/1.1"]) {
-          const { text } = await run("openssl", [
-            ...[
-              "s_client",
-              "-connect",
-              `127.0.0.1:${bed.proxy.address.port}`,
-              "-CAfile",
-              ca,
-              "-cert",
-              cert,
-              "-key",
-              key,
-            ],
-            ...["-servername", "localhost", "-alpn", protocol],
-          ]);
+          const { text } = await connect("-alpn", protocol);
           assert.match(text, new RegExp(`ALPN protocol: ${protocol}`));
         }
       });
