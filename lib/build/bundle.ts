@@ -2,7 +2,6 @@
 /** Bundles peerctl into a few JavaScript files that need nothing but Deno: one for the start, one or more per command. */
 
 import { join } from "node:path";
-import * as esbuild from "esbuild";
 import { PeerctlError } from "../errors.ts";
 import { runCommand } from "./run_command.ts";
 
@@ -48,37 +47,27 @@ export async function bundleProgram(o: BundleOptions): Promise<Bundle> {
       `--outdir=${out}`,
       o.entry ?? `${ROOT}main.ts`,
     ], { cwd: ROOT, env: { NO_COLOR: "1" }, timeoutMs: BUNDLE_MS });
+    // A process of its own: esbuild's outlives the call that ends it.
+    const shorten = [
+      "run",
+      "-A",
+      "--quiet",
+      "--frozen",
+      `--config=${ROOT}deno.json`,
+      `${ROOT}lib/build/shorten.ts`,
+      out,
+    ];
+    await runCommand(Deno.execPath(), shorten, { cwd: ROOT, env: { NO_COLOR: "1" }, timeoutMs: BUNDLE_MS });
     const files = new Map<string, string>();
     for (const name of [...Deno.readDirSync(out)].map((entry) => entry.name).sort()) {
       if (!PLAIN_NAME.test(name)) throw new PeerctlError("state", `Cannot bundle peerctl: odd file name "${name}"`);
-      files.set(name, await withoutPaths(await Deno.readTextFile(join(out, name))));
+      files.set(name, await Deno.readTextFile(join(out, name)));
     }
     if (!files.has(MAIN_FILE)) throw new PeerctlError("state", `Cannot bundle peerctl: there is no ${MAIN_FILE}`);
     return renameFiles(files);
   } finally {
-    await esbuild.stop();
     await Deno.remove(dir, { recursive: true });
   }
-}
-
-/** How a bundler names a CommonJS module: by its path, which is of this machine. Only stack traces show it. */
-const COMMONJS_NAME = /^( *)"[^"\n]*\/npm\/[^/"\n]+\/([^"\n]+)"(?=\((?:exports|\)))/gm;
-
-/**
- * Takes comments, blanks and paths out of a file without touching what it does.
- *
- * The bundler's own `--minify` is not used: it takes a `using` whose name is read once for any other variable and drops
- * it, and then files and locks stay open. Nor are names shortened, which would save a quarter of the text: a program can
- * see the names of its classes and functions, and so can who reads where an error comes from.
- */
-async function withoutPaths(text: string): Promise<string> {
-  const { code } = await esbuild.transform(text.replace(COMMONJS_NAME, '$1"npm:$2"'), {
-    format: "esm",
-    target: "esnext",
-    legalComments: "none",
-    minifyWhitespace: true,
-  });
-  return code;
 }
 
 /** Names each file by what it is and its turn: in the order in which they are met from the main file on. */
